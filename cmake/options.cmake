@@ -1,0 +1,48 @@
+# Warnings and sanitizers of our own code, as one interface library that every own target links.
+add_library(xk_options INTERFACE)
+target_include_directories(xk_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(xk_options INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+if(XK_SANITIZE STREQUAL "address")
+  target_compile_options(xk_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  target_link_options(xk_options INTERFACE -fsanitize=address,undefined)
+elseif(XK_SANITIZE STREQUAL "thread")
+  target_compile_options(xk_options INTERFACE -fsanitize=thread)
+  target_link_options(xk_options INTERFACE -fsanitize=thread)
+endif()
+if(XK_FUZZ)
+  target_compile_options(xk_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# xk_library(NAME sources... LINKS libraries...): an own static library, its public links given.
+function(xk_library name)
+  cmake_parse_arguments(ARG "" "" "LINKS;PRIVATE_LINKS" ${ARGN})
+  add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PUBLIC xk_options ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
+endfunction()
+
+# xk_test(NAME sources... LINKS libraries... LABEL suite): a GoogleTest program, run by CTest.
+function(xk_test name)
+  cmake_parse_arguments(ARG "" "LABEL" "LINKS" ${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE xk_options ${ARG_LINKS} GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 300)
+endfunction()
+
+# xk_fuzzer(NAME source LINKS libraries...): a libFuzzer target; its corpus is tests/fuzz/corpus/NAME.
+function(xk_fuzzer name source)
+  cmake_parse_arguments(ARG "" "" "LINKS" ${ARGN})
+  if(XK_FUZZ)
+    add_executable(${name} ${source})
+    target_link_libraries(${name} PRIVATE xk_options ${ARG_LINKS})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    set_property(GLOBAL APPEND PROPERTY XK_FUZZERS ${name})
+  endif()
+endfunction()

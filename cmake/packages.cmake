@@ -1,0 +1,23 @@
+# Debian packages as targets. Their headers are system headers: our warnings are for our code.
+find_package(PkgConfig REQUIRED)
+find_package(GTest REQUIRED)
+find_package(benchmark REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET libbpf)
+pkg_check_modules(LIBXDP REQUIRED IMPORTED_TARGET libxdp)
+pkg_check_modules(NL REQUIRED IMPORTED_TARGET libnl-3.0 libnl-route-3.0)
+pkg_check_modules(CAPNG REQUIRED IMPORTED_TARGET libcap-ng)
+pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
+pkg_check_modules(PCAP REQUIRED IMPORTED_TARGET libpcap)
+pkg_check_modules(TOMLPP REQUIRED IMPORTED_TARGET tomlplusplus)
+pkg_check_modules(YAMLCPP REQUIRED IMPORTED_TARGET yaml-cpp)
+
+# DPDK's headers do not survive -Wconversion: taken as system headers.
+pkg_check_modules(DPDK REQUIRED libdpdk)
+add_library(xk_dpdk INTERFACE)
+target_include_directories(xk_dpdk SYSTEM INTERFACE ${DPDK_INCLUDE_DIRS})
+target_compile_options(xk_dpdk INTERFACE ${DPDK_CFLAGS_OTHER})
+target_link_libraries(xk_dpdk INTERFACE rte_eal rte_ring rte_mempool rte_mbuf rte_ethdev)

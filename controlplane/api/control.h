@@ -1,0 +1,133 @@
+// What the API can ask of the daemon. app/ implements it; api/ turns it into HTTP and JSON; cli/
+// reads that JSON. Everything is a plain copy: no reference outlives a call.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <vector>
+
+#include "dataplane/base/types.h"
+
+namespace xk::api {
+
+struct PortView {
+  std::string name;
+  std::uint32_t ifindex = 0;
+  std::string kind;   // "af_xdp", "ethdev"
+  std::string mode;   // "native", "generic", "-"
+  std::string state;  // "serving", "pending", "no dataplane"
+  std::string warning;
+};
+
+struct KeaView {
+  std::string vrf;
+  std::string state;  // "running", "starting", "backoff", "missing", "stopped"
+  std::int64_t pid = 0;
+  std::uint64_t uptime_s = 0;
+  std::uint32_t restarts = 0;
+  std::string version;
+  std::string last_error;
+  std::string netns;
+  std::string directory;
+};
+
+struct AttachmentView {  // as the BPF map holds it, and what is configured and not there yet
+  std::uint32_t id = 0;
+  std::string vrf;
+  std::string interface;
+  std::uint32_t ifindex = 0;
+  std::string vlan;  // "-", "100", "200.300"
+  std::string role;  // "client", "server", "handoff"
+  std::string subnet;
+  std::string state;   // "serving", "pending"
+  std::string reason;  // why it is pending
+};
+
+struct CountersView {
+  std::string vrf;  // "-" for what belongs to no VRF
+  std::uint64_t rx = 0, copies = 0, tx = 0, requests = 0, replies = 0, arp = 0, exceptions = 0;
+  std::uint64_t queue_high_water = 0;
+  std::vector<std::pair<std::string, std::uint64_t>> drops;  // by name, only those above zero
+  std::vector<std::pair<std::string, std::uint64_t>> notes;
+};
+
+struct AllCountersView {
+  std::vector<CountersView> vrfs;
+  CountersView total;
+  std::vector<std::pair<std::string, std::uint64_t>> xdp;  // every verdict and reason by name
+};
+
+struct LeaseView {
+  std::string vrf;
+  std::string address;
+  std::string mac;
+  std::string client_id;  // hex, empty if none
+  std::string hostname;
+  std::string state;  // "active", "declined", "expired"
+  std::string subnet;
+  std::string attachment;  // "eth1 200.300", from the circuit-id if Kea stored it; may be empty
+  std::uint64_t lease_time_s = 0;
+  std::uint64_t expires_unix_s = 0;
+  std::string server;  // "kea"
+};
+
+struct VrfView {
+  std::string name;
+  std::uint32_t id = 0;
+  std::string engine;  // "kea", "relay"
+  std::string state;   // "serving", "degraded", "pending"
+  std::string reason;
+  std::string netns;
+  std::string handoff;  // host-side interface
+  std::string giaddr;
+  std::uint32_t attachments = 0;
+  std::uint32_t attachments_serving = 0;
+  std::vector<std::string> subnets;
+  std::vector<std::string> servers;
+};
+
+struct StatusView {
+  std::string version;
+  std::uint64_t generation = 0;
+  std::string configuration;  // path
+  std::uint64_t uptime_s = 0;
+  std::string dataplane_state;  // "running", "not connected"
+  std::uint32_t dataplane_pid = 0;
+  std::uint64_t dataplane_generation = 0;
+  std::vector<std::string> warnings;
+  std::vector<PortView> ports;
+  std::vector<VrfView> vrfs;
+  std::vector<KeaView> keas;
+};
+
+struct ReloadView {
+  std::uint64_t generation = 0;
+  std::vector<std::string> steps;  // what was done, in order
+};
+
+// An API failure with its HTTP status: 400 bad request, 404 not found, 409 refused, 502 Kea did not
+// answer, 503 not ready.
+struct Failure {
+  int status = 500;
+  std::vector<std::string> messages;  // at least one
+};
+template <typename T>
+using Answer = std::expected<T, Failure>;
+
+class Control {
+ public:
+  virtual ~Control() = default;
+  [[nodiscard]] virtual Answer<StatusView> status() = 0;
+  [[nodiscard]] virtual Answer<std::vector<VrfView>> vrfs() = 0;
+  [[nodiscard]] virtual Answer<std::vector<AttachmentView>> attachments() = 0;
+  [[nodiscard]] virtual Answer<AllCountersView> counters() = 0;
+  // vrf empty: all VRFs.
+  [[nodiscard]] virtual Answer<std::vector<LeaseView>> leases(const std::string& vrf) = 0;
+  [[nodiscard]] virtual Answer<std::vector<KeaView>> keas() = 0;
+  [[nodiscard]] virtual Answer<std::string> kea_command(const std::string& vrf, const std::string& json) = 0;
+  [[nodiscard]] virtual Answer<std::string> config_show() = 0;  // TOML
+  [[nodiscard]] virtual Answer<ReloadView> reload() = 0;
+};
+
+}  // namespace xk::api

@@ -1,0 +1,157 @@
+// The validated desired state, as plain values: what the configuration (and later discovery and the
+// API) ask for. Everything here is complete and consistent; what may be missing at run time is only
+// what the machine has not got yet (an interface, a route).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataplane/base/snapshot.h"
+#include "dataplane/base/types.h"
+
+namespace xk {
+
+// Where a value stood in the configuration file; line 0: a default.
+struct Origin {
+  std::string file;
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+  friend bool operator==(const Origin&, const Origin&) = default;
+};
+
+// [appliance]
+struct Appliance {
+  std::string name = "xdp-kea";                // first letters of kernel names, ownership mark
+  std::string hostname;                        // "{hostname}"; empty: the machine's
+  std::string state_dir = "/var/lib/xdp-kea";  // ids, Kea's leases
+  std::string run_dir = "/run/xdp-kea";        // sockets, generated files
+  std::string log_dir = "/var/log/xdp-kea";
+  std::string bpf_dir = "/sys/fs/bpf/xdp-kea";  // pinned maps and links
+  std::string api_socket = "/run/xdp-kea/api.sock";
+  std::uint32_t api_socket_mode = 0660;
+  std::string api_group;                         // group of the API socket; empty: root
+  std::string log_level = "info";                // trace, debug, info, warn, error
+  Prefix4 handoff_prefix{Ip4{0xa9fe0000u}, 16};  // link-local /31 pairs, two addresses a VRF
+  friend bool operator==(const Appliance&, const Appliance&) = default;
+};
+
+// What one lcore runs, in a multi-core topology.
+enum class LoopRole : std::uint8_t { rx, vrf, tx };
+struct LcorePlan {
+  std::uint32_t cpu = 0;
+  std::vector<LoopRole> roles;  // at least one; rx, vrf and tx each appear on at least one lcore
+  friend bool operator==(const LcorePlan&, const LcorePlan&) = default;
+};
+
+// [dataplane]
+struct DataplaneSettings {
+  std::string user = "xdp-kea";
+  std::vector<LcorePlan> lcores;       // empty: one core runs everything, unpinned
+  std::uint32_t buffers = 16384;       // packet buffers of all ports and queues
+  std::uint16_t queue_depth = 512;     // of a VRF's rte_ring, power of two
+  std::uint32_t quantum_bytes = 2048;  // of the deficit-round-robin scheduler
+  std::uint32_t idle_spin_us = 50;     // busy time after the last packet before a loop sleeps
+  std::uint32_t memory_mib = 256;      // EAL memory
+  friend bool operator==(const DataplaneSettings&, const DataplaneSettings&) = default;
+};
+
+// [[port]]: only for what is not a plain kernel interface.
+struct Port {
+  std::string name;
+  PortKind kind = PortKind::af_xdp;
+  std::string device;        // EAL device string, ethdev only
+  std::uint16_t queues = 0;  // 0: as many as the interface has
+  ExceptionPolicy exception = ExceptionPolicy::drop;
+  std::string exception_device;
+  bool force_generic = false;  // af_xdp: attach in generic mode at once
+  Origin origin;
+  friend bool operator==(const Port&, const Port&) = default;
+};
+
+// A DHCP option of a subnet, as Kea's option-data takes it.
+struct OptionData {
+  std::string name;       // Kea's name, or empty
+  std::uint8_t code = 0;  // 0: by name
+  std::string data;
+  bool hex = false;  // data is hex digits (csv-format false)
+  friend bool operator==(const OptionData&, const OptionData&) = default;
+};
+
+struct Subnet {
+  std::uint32_t id = 0;  // Kea's subnet id, unique in the VRF, stable by prefix
+  Prefix4 prefix{};
+  std::vector<Range4> pools;
+  Ip4 gateway{};            // 0 = none
+  Ip4 server_identifier{};  // default: the gateway
+  std::vector<Ip4> dns;
+  std::string domain;
+  std::vector<Ip4> ntp;
+  std::uint32_t lease_time_s = 3600;
+  std::vector<OptionData> options;
+  Origin origin;
+  friend bool operator==(const Subnet&, const Subnet&) = default;
+};
+
+struct Attachment {
+  std::string interface;  // kernel interface or [[port]] name
+  VlanTag outer{};
+  VlanTag inner{};
+  Prefix4 subnet{};  // one of the VRF's subnets
+  Ip4 address{};     // relay engine: giaddr here; default: the subnet's gateway
+  bool trusted = false;
+  Option82Policy option82_policy = Option82Policy::keep;
+  std::string circuit_id_template;
+  std::string remote_id_template;
+  std::string mac;  // empty: the interface's
+  Origin origin;
+  friend bool operator==(const Attachment&, const Attachment&) = default;
+};
+
+// [vrf.relay]: for the relay engine; option-82 settings for both engines.
+struct RelaySettings {
+  std::vector<Ip4> servers;
+  std::string server_vrf;        // name; empty: the VRF itself
+  std::string server_interface;  // port servers are reached by; empty: by the kernel's route
+  VlanTag server_outer{};
+  VlanTag server_inner{};
+  Mac next_hop{};  // fixed next hop; zero: by the kernel's neighbour table
+  Ip4 source{};    // giaddr and source for all attachments; 0: per attachment
+  std::uint8_t hops_max = 16;
+  bool link_selection = false;  // set when source is, and for the kea engine
+  bool server_id_override = false;
+  bool relay_flags = false;
+  VssEntry vss{};
+  friend bool operator==(const RelaySettings&, const RelaySettings&) = default;
+};
+
+struct KeaSettings {
+  std::string user = "_kea";
+  std::string template_file;  // empty: rendered from the model
+  std::string binary = "/usr/sbin/kea-dhcp4";
+  friend bool operator==(const KeaSettings&, const KeaSettings&) = default;
+};
+
+struct Vrf {
+  std::string name;
+  std::string device;  // kernel VRF device it is bound to; empty: only a name
+  Engine engine = Engine::kea;
+  std::vector<Subnet> subnets;
+  std::vector<Attachment> attachments;
+  RelaySettings relay;
+  KeaSettings kea;
+  std::uint16_t queue_depth = 512;
+  Origin origin;
+  friend bool operator==(const Vrf&, const Vrf&) = default;
+};
+
+struct Model {
+  Appliance appliance;
+  DataplaneSettings dataplane;
+  std::vector<Port> ports;
+  std::vector<Vrf> vrfs;
+  friend bool operator==(const Model&, const Model&) = default;
+};
+
+}  // namespace xk

@@ -1,0 +1,52 @@
+// The counters the dataplane shares with xdp-kead: one memfd, written by the dataplane's loops
+// only, mapped read-only by everyone else. Slot 0 counts what belongs to no VRF; slot n is VRF id n.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "bpf/shared/limits.h"
+#include "dataplane/base/outcome.h"
+
+namespace xk {
+
+// Single writer at a time (the loop that owns the VRF or the port): relaxed loads and stores do.
+struct Counter {
+  std::atomic<std::uint64_t> value{0};
+  void add(std::uint64_t n) {
+    value.store(value.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t get() const { return value.load(std::memory_order_relaxed); }
+};
+
+// rx + copies = tx + the sum of the drops, once the queues are empty.
+struct VrfCounters {
+  Counter rx;                                      // packets classified into the VRF
+  Counter copies;                                  // further packets made from one, for several servers
+  Counter tx;                                      // packets handed to a port
+  Counter requests;                                // of tx: towards servers
+  Counter replies;                                 // of tx: towards clients and relays
+  Counter arp;                                     // of tx: ARP answers
+  Counter exceptions;                              // of tx: handed to the exception port of an ethdev port
+  Counter queue_high_water;                        // most packets its queue has held
+  std::array<Counter, XK_OUTCOME_COUNT> outcomes;  // drops and notes
+};
+
+inline constexpr std::uint32_t kCountersMagic = 0x786b6331;  // "xkc1"
+
+// Written from several loops, each a block of its own: [lcore slot][vrf slot]. Readers sum.
+inline constexpr std::uint32_t kLcoresMax = 8;
+struct CountersHeader {
+  std::uint32_t magic = kCountersMagic;
+  std::uint32_t outcome_count = XK_OUTCOME_COUNT;
+  std::uint32_t lcore_slots = 0;
+  std::uint32_t vrf_slots = 0;               // VRF ids 0..vrf_slots-1
+  std::atomic<std::uint64_t> generation{0};  // snapshot in force
+  std::atomic<std::uint64_t> started_unix_ms{0};
+  // followed, at kCountersOffset, by VrfCounters[lcore_slots][vrf_slots]
+};
+inline constexpr std::size_t kCountersOffset = 4096;
+static_assert(sizeof(CountersHeader) <= kCountersOffset);
+
+}  // namespace xk

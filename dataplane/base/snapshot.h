@@ -1,0 +1,105 @@
+// The complete, immutable forwarding state of one configuration generation, as plain values.
+// xdp-kead makes it, dataplane/ipc carries it, the dataplane indexes it (forwarding.h).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "dataplane/base/types.h"
+
+namespace xk {
+
+enum class PortKind : std::uint8_t { af_xdp = 0, ethdev = 1, pcap = 2, sim = 3 };
+
+// What an ethdev port (no XDP in front) does with traffic that is not ours.
+enum class ExceptionPolicy : std::uint8_t { drop = 0, exception_port = 1 };
+
+struct PortEntry {
+  PortId id{};
+  PortKind kind = PortKind::af_xdp;
+  std::string name;   // kernel interface name, or the configured name of an ethdev/pcap port
+  IfIndex ifindex{};  // 0 where there is no kernel interface
+  Mac mac{};          // source address of frames sent here
+  std::uint16_t queues = 1;
+  std::uint16_t mtu = 1500;  // bytes of an IP packet
+  std::string device;        // EAL device string of an ethdev port, file of a pcap port
+  ExceptionPolicy exception = ExceptionPolicy::drop;
+  std::string exception_device;  // EAL device string of the exception port
+  friend bool operator==(const PortEntry&, const PortEntry&) = default;
+};
+
+enum class AttachmentRole : std::uint8_t { client = 0, server = 1, handoff = 2 };  // = enum xk_role
+
+// What to do with a request that already carries option 82 (RFC 3046 2.1.1).
+enum class Option82Policy : std::uint8_t { append = 0, replace = 1, keep = 2, drop = 3 };
+
+// The character in circuit_id and remote_id where the client's MAC text belongs ("{mac}").
+inline constexpr char kMacPlaceholder = '\x01';
+
+// One place where clients, servers or a Kea are reached: (port, outer VLAN, inner VLAN).
+struct AttachmentEntry {
+  AttachmentId id{};
+  PortId port{};
+  VlanTag outer{};  // vid 0: none
+  VlanTag inner{};
+  VrfId vrf{};
+  AttachmentRole role = AttachmentRole::client;
+  bool trusted = false;              // takes option 82 with giaddr zero
+  bool answer_arp = false;           // the dataplane answers ARP for server_identifier
+  Ip4 server_identifier{};           // by which clients reach the appliance here (RFC 5107), 0 = none
+  Ip4 relay_address{};               // giaddr of the relay engine here
+  Ip4 link_address{};                // the clients' subnet, for link selection (RFC 3527)
+  Prefix4 subnet{};                  // clients' subnet: its broadcast address is ours
+  std::vector<Ip4> local_addresses;  // further addresses whose DHCP is ours here
+  std::string circuit_id;            // rendered, <= 255 bytes; empty: sub-option left out
+  std::string remote_id;
+  Option82Policy policy = Option82Policy::keep;
+  friend bool operator==(const AttachmentEntry&, const AttachmentEntry&) = default;
+};
+
+// One server of a VRF, resolved to the frame's addresses.
+struct ServerEntry {
+  Ip4 address{};
+  AttachmentId via{};  // handoff or server attachment; 0 = no route now
+  Mac next_hop{};      // zero = neighbour not resolved yet
+  Ip4 source{};        // source address of what we send there
+  friend bool operator==(const ServerEntry&, const ServerEntry&) = default;
+};
+
+enum class Engine : std::uint8_t { kea = 0, relay = 1, native = 2 };
+
+// RFC 6607 VSS-Information: type 0 (NVT ASCII name), 1 (RFC 2685 VPN-ID) or 255 (global).
+struct VssEntry {
+  bool enabled = false;
+  std::uint8_t type = 0;
+  std::string value;  // bytes after the type
+  friend bool operator==(const VssEntry&, const VssEntry&) = default;
+};
+
+struct VrfEntry {
+  VrfId id{};
+  std::string name;
+  Engine engine = Engine::kea;
+  VrfId server_vrf{};  // where its servers are; itself unless configured
+  Ip4 giaddr{};        // Kea engine: handoff address; relay engine: configured source, or 0 = per attachment
+  std::vector<ServerEntry> servers;  // requests go to all of them
+  std::uint8_t hops_max = 16;
+  bool link_selection = false;      // sub-option 5
+  bool server_id_override = false;  // sub-option 11
+  bool relay_flags = false;         // sub-option 10
+  VssEntry vss{};
+  std::uint16_t queue_depth = 512;     // packets, power of two
+  std::uint32_t quantum_bytes = 2048;  // of the deficit-round-robin scheduler
+  friend bool operator==(const VrfEntry&, const VrfEntry&) = default;
+};
+
+struct Snapshot {
+  std::uint64_t generation = 0;
+  std::vector<PortEntry> ports;
+  std::vector<AttachmentEntry> attachments;
+  std::vector<VrfEntry> vrfs;
+  friend bool operator==(const Snapshot&, const Snapshot&) = default;
+};
+
+}  // namespace xk

@@ -1,0 +1,125 @@
+// What the two daemons say to each other: datagrams over a SOCK_SEQPACKET unix socket, descriptors
+// beside them (SCM_RIGHTS). xdp-kead listens, the dataplane connects and reconnects for ever. Either
+// end is untrusted input to the other: everything is parsed with bounds.
+//
+//   dataplane -> kead   Hello{version, pid, generation, held ports} + [counters memfd, read-only]
+//   kead -> dataplane   Settings{...}   once, before all else; a change needs a new dataplane process
+//   kead -> dataplane   PortSockets{...}     + [per queue: AF_XDP socket, UMEM memfd]   ports it is to hold
+//   kead -> dataplane   ReleasePorts{ifindexes}                    ports to close
+//   kead -> dataplane   Publish{generation} + [sealed memfd: encoded Snapshot]
+//   dataplane -> kead   Applied{generation, error text or empty}
+//   kead -> dataplane   Ping{token};  dataplane -> kead   Pong{token}
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "dataplane/base/bytes.h"
+#include "dataplane/base/snapshot.h"
+
+namespace xk::ipc {
+
+inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::size_t kMessageMax = 64 * 1024;          // bytes of one datagram
+inline constexpr std::size_t kSnapshotMax = 64 * 1024 * 1024;  // bytes of an encoded snapshot
+inline constexpr std::size_t kDescriptorsMax = 128;            // descriptors beside one datagram
+
+// The rings and the frame memory of one AF_XDP socket (linux/if_xdp.h). The frame memory is a memfd
+// that kead registered as UMEM and passes along: frame i starts at i * frame_size. Frames
+// [0, rx_frames) are for receiving, the rest for sending.
+struct UmemGeometry {
+  std::uint32_t frame_size = 2048;
+  std::uint32_t frame_count = 8192;
+  std::uint32_t rx_frames = 4096;
+  std::uint32_t fill_size = 4096;  // ring entries, powers of two
+  std::uint32_t completion_size = 4096;
+  std::uint32_t rx_size = 2048;
+  std::uint32_t tx_size = 2048;
+  friend bool operator==(const UmemGeometry&, const UmemGeometry&) = default;
+};
+
+struct Hello {
+  std::uint32_t version = kVersion;
+  std::uint32_t pid = 0;
+  std::uint64_t generation = 0;     // of the snapshot in force; 0 = none
+  std::vector<IfIndex> held_ports;  // ifindexes of the af_xdp ports it holds sockets of
+  friend bool operator==(const Hello&, const Hello&) = default;
+};
+
+// What one lcore runs; bits of LoopBit.
+enum LoopBit : std::uint8_t { kLoopRx = 1, kLoopVrf = 2, kLoopTx = 4 };
+struct LcoreSetting {
+  std::uint32_t cpu = 0;
+  std::uint8_t loops = 0;
+  friend bool operator==(const LcoreSetting&, const LcoreSetting&) = default;
+};
+
+// A port that DPDK drives: opened before privileges are dropped.
+struct EthdevSetting {
+  std::string name;              // PortEntry::name
+  std::string device;            // EAL device string, "net_af_packet0,iface=eth1"
+  std::string exception_device;  // empty: none
+  friend bool operator==(const EthdevSetting&, const EthdevSetting&) = default;
+};
+
+// What the dataplane process is made with.
+struct Settings {
+  std::string user;                  // to run as while packets flow
+  std::vector<LcoreSetting> lcores;  // empty: one core runs everything, unpinned
+  std::uint32_t buffers = 16384;
+  std::uint32_t idle_spin_us = 50;
+  std::uint32_t memory_mib = 256;
+  std::vector<EthdevSetting> ethdevs;
+  friend bool operator==(const Settings&, const Settings&) = default;
+};
+
+// One af_xdp port with all its sockets; two descriptors a queue, in order: socket, memfd.
+struct PortSockets {
+  IfIndex ifindex{};
+  std::string name;
+  std::uint16_t queues = 0;
+  bool zero_copy = false;
+  UmemGeometry geometry{};
+  friend bool operator==(const PortSockets&, const PortSockets&) = default;
+};
+
+struct ReleasePorts {
+  std::vector<IfIndex> ifindexes;
+  friend bool operator==(const ReleasePorts&, const ReleasePorts&) = default;
+};
+
+// The encoded snapshot is in the descriptor beside it.
+struct Publish {
+  std::uint64_t generation = 0;
+  std::uint64_t bytes = 0;
+  friend bool operator==(const Publish&, const Publish&) = default;
+};
+
+struct Applied {
+  std::uint64_t generation = 0;  // asked for
+  std::string error;             // empty: in force on every loop, the old one is gone
+  friend bool operator==(const Applied&, const Applied&) = default;
+};
+
+struct Ping {
+  std::uint64_t token = 0;
+  friend bool operator==(const Ping&, const Ping&) = default;
+};
+struct Pong {
+  std::uint64_t token = 0;
+  friend bool operator==(const Pong&, const Pong&) = default;
+};
+
+using Message = std::variant<Hello, Settings, PortSockets, ReleasePorts, Publish, Applied, Ping, Pong>;
+
+[[nodiscard]] std::vector<std::uint8_t> encode(const Message& message);
+[[nodiscard]] std::expected<Message, Error> decode(Bytes datagram);
+
+// Flat, versioned, network order.
+[[nodiscard]] std::vector<std::uint8_t> encode_snapshot(const Snapshot& snapshot);
+[[nodiscard]] std::expected<Snapshot, Error> decode_snapshot(Bytes bytes);
+
+}  // namespace xk::ipc

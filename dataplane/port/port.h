@@ -1,0 +1,35 @@
+// A port: bursts of packets in and out, whatever stands behind it. One backend a file.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "dataplane/base/types.h"
+
+struct rte_mbuf;
+
+namespace xk {
+
+inline constexpr std::uint16_t kBurstMax = 64;
+
+// One receive/transmit queue pair of a port. Used by one loop at a time; not thread-safe.
+class PortQueue {
+ public:
+  virtual ~PortQueue() = default;
+
+  // Up to out.size() received frames, each in an mbuf the caller then owns. Never blocks. Frames
+  // lost because the pool was empty are added to buffer_none().
+  [[nodiscard]] virtual std::uint16_t rx_burst(std::span<rte_mbuf*> out) = 0;
+
+  // Takes the first n of packets and returns n; the caller keeps the rest.
+  [[nodiscard]] virtual std::uint16_t tx_burst(std::span<rte_mbuf*> packets) = 0;
+
+  // A file descriptor that becomes readable when frames are waiting, or -1 if the queue must be
+  // polled. Borrowed.
+  [[nodiscard]] virtual int wait_fd() const = 0;
+
+  // Frames that arrived while no mbuf was free, since the queue was made.
+  [[nodiscard]] virtual std::uint64_t buffer_none() const = 0;
+};
+
+}  // namespace xk
