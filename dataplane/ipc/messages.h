@@ -2,7 +2,8 @@
 // beside them (SCM_RIGHTS). xdp-kead listens, the dataplane connects and reconnects for ever. Either
 // end is untrusted input to the other: everything is parsed with bounds.
 //
-//   dataplane -> kead   Hello{version, pid, generation, held ports} + [counters memfd, read-only]
+//   dataplane -> kead   Hello{version, pid, generation, held ports} + [counters memfd]
+//                       (base/counters.h; F_SEAL_SHRINK and F_SEAL_GROW set, else it is refused)
 //   kead -> dataplane   Settings{...}   once, before all else; a change needs a new dataplane process
 //   kead -> dataplane   PortSockets{...}     + [per queue: AF_XDP socket, UMEM memfd]   ports it is to hold
 //   kead -> dataplane   ReleasePorts{ifindexes}                    ports to close
@@ -25,7 +26,14 @@ namespace xk::ipc {
 inline constexpr std::uint32_t kVersion = 1;
 inline constexpr std::size_t kMessageMax = 64 * 1024;          // bytes of one datagram
 inline constexpr std::size_t kSnapshotMax = 64 * 1024 * 1024;  // bytes of an encoded snapshot
-inline constexpr std::size_t kDescriptorsMax = 128;            // descriptors beside one datagram
+inline constexpr std::size_t kDescriptorsMax = 128;  // descriptors beside one datagram: 64 queues a port
+inline constexpr std::uint32_t kPortsMax = 8192;     // ports of a snapshot, held ports of a Hello
+inline constexpr std::uint32_t kEthdevsMax = 64;
+inline constexpr std::uint32_t kServersMax = 256;      // servers of one VRF
+inline constexpr std::uint32_t kLcoreSettingsMax = 8;  // = kLcoresMax of base/counters.h
+inline constexpr std::uint16_t kNameMax = 255;         // bytes of a user's, port's or VRF's name
+inline constexpr std::uint16_t kDeviceMax = 4096;      // bytes of a device string or file name
+inline constexpr std::uint16_t kErrorTextMax = 4096;   // bytes of Applied::error; longer ones are cut
 
 // The rings and the frame memory of one AF_XDP socket (linux/if_xdp.h). The frame memory is a memfd
 // that kead registered as UMEM and passes along: frame i starts at i * frame_size. Frames
@@ -115,10 +123,16 @@ struct Pong {
 
 using Message = std::variant<Hello, Settings, PortSockets, ReleasePorts, Publish, Applied, Ping, Pong>;
 
+// One value has one encoding: what decodes encodes to the same bytes again. encode() returns no
+// bytes if a value is out of its bounds (a text too long, a ring size that is no power of two);
+// decode() refuses the same, and truncated and trailing bytes.
 [[nodiscard]] std::vector<std::uint8_t> encode(const Message& message);
 [[nodiscard]] std::expected<Message, Error> decode(Bytes datagram);
+// How many descriptors go beside it: no more, no fewer.
+[[nodiscard]] std::size_t descriptors_of(const Message& message);
 
-// Flat, versioned, network order.
+// Flat, versioned, network order; bounds as above. References between ids are not checked here but
+// by Forwarding::make.
 [[nodiscard]] std::vector<std::uint8_t> encode_snapshot(const Snapshot& snapshot);
 [[nodiscard]] std::expected<Snapshot, Error> decode_snapshot(Bytes bytes);
 

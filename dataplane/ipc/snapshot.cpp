@@ -1,0 +1,128 @@
+#include "bpf/shared/limits.h"
+#include "dataplane/ipc/messages.h"
+#include "dataplane/ipc/wire.h"
+
+namespace xk::ipc {
+namespace {
+
+constexpr std::uint32_t kSnapshotMagic = 0x786b7331;  // "xks1": changes with the format
+
+constexpr std::uint16_t kSuboptionMax = 255;  // bytes of a sub-option's value (RFC 3046 2.0)
+
+// Bytes of the shortest encoding of each, so that a count can be refused before memory is taken.
+constexpr std::size_t kPortMin = 24;
+constexpr std::size_t kAttachmentMin = 47;
+constexpr std::size_t kVrfMin = 33;
+constexpr std::size_t kServerMin = 18;
+
+void vlan_tag(auto& wire, auto& tag) {
+  wire.number(tag.vid);
+  wire.number(tag.tpid);
+  wire.check(tag.vid.value < XK_VID_RESERVED, "reserved VLAN id");
+  wire.check(tag.vid.value == XK_VID_NONE || tag.tpid == 0x8100 || tag.tpid == 0x88a8, "tag protocol");
+}
+
+void attachment_id(auto& wire, auto& id) {
+  wire.number(id);
+  wire.check(id.value <= XK_ATTACHMENTS_MAX, "attachment id");
+}
+
+void vrf_id(auto& wire, auto& id) {
+  wire.number(id);
+  wire.check(id.value <= XK_VRFS_MAX, "VRF id");
+}
+
+void port_entry(auto& wire, auto& port) {
+  wire.number(port.id);
+  wire.choice(port.kind, PortKind::sim);
+  wire.text(port.name, kNameMax);
+  wire.number(port.ifindex);
+  wire.address(port.mac);
+  wire.number(port.queues);
+  wire.number(port.mtu);
+  wire.text(port.device, kDeviceMax);
+  wire.choice(port.exception, ExceptionPolicy::exception_port);
+  wire.text(port.exception_device, kDeviceMax);
+}
+
+void attachment_entry(auto& wire, auto& attachment) {
+  attachment_id(wire, attachment.id);
+  wire.number(attachment.port);
+  vlan_tag(wire, attachment.outer);
+  vlan_tag(wire, attachment.inner);
+  vrf_id(wire, attachment.vrf);
+  wire.choice(attachment.role, AttachmentRole::handoff);
+  wire.flag(attachment.trusted);
+  wire.flag(attachment.answer_arp);
+  wire.address(attachment.server_identifier);
+  wire.address(attachment.relay_address);
+  wire.address(attachment.link_address);
+  wire.address(attachment.subnet.network);
+  wire.number(attachment.subnet.length);
+  wire.check(attachment.subnet.length <= 32, "prefix length");
+  wire.list(attachment.local_addresses, XK_ADDRESSES_MAX, 4, [](auto& w, auto& a) { w.address(a); });
+  wire.text(attachment.circuit_id, kSuboptionMax);
+  wire.text(attachment.remote_id, kSuboptionMax);
+  wire.choice(attachment.policy, Option82Policy::drop);
+}
+
+void server_entry(auto& wire, auto& server) {
+  wire.address(server.address);
+  attachment_id(wire, server.via);
+  wire.address(server.next_hop);
+  wire.address(server.source);
+}
+
+void vrf_entry(auto& wire, auto& vrf) {
+  vrf_id(wire, vrf.id);
+  wire.text(vrf.name, kNameMax);
+  wire.choice(vrf.engine, Engine::native);
+  vrf_id(wire, vrf.server_vrf);
+  wire.address(vrf.giaddr);
+  wire.list(vrf.servers, kServersMax, kServerMin, [](auto& w, auto& server) { server_entry(w, server); });
+  wire.number(vrf.hops_max);
+  wire.flag(vrf.link_selection);
+  wire.flag(vrf.server_id_override);
+  wire.flag(vrf.relay_flags);
+  wire.flag(vrf.vss.enabled);
+  wire.number(vrf.vss.type);
+  wire.text(vrf.vss.value, kSuboptionMax);
+  wire.number(vrf.queue_depth);
+  wire.number(vrf.quantum_bytes);
+}
+
+void describe(auto& wire, auto& snapshot) {
+  wire.number(snapshot.generation);
+  wire.list(snapshot.ports, kPortsMax, kPortMin, [](auto& w, auto& port) { port_entry(w, port); });
+  wire.list(snapshot.attachments, XK_ATTACHMENTS_MAX, kAttachmentMin,
+            [](auto& w, auto& attachment) { attachment_entry(w, attachment); });
+  wire.list(snapshot.vrfs, XK_VRFS_MAX, kVrfMin, [](auto& w, auto& vrf) { vrf_entry(w, vrf); });
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> encode_snapshot(const Snapshot& snapshot) {
+  WireWriter wire;
+  wire.number(kSnapshotMagic);
+  describe(wire, snapshot);
+  if (wire.why() != nullptr) return {};
+  std::vector<std::uint8_t> bytes = wire.take();
+  if (bytes.size() > kSnapshotMax) return {};
+  return bytes;
+}
+
+std::expected<Snapshot, Error> decode_snapshot(Bytes bytes) {
+  if (bytes.size() > kSnapshotMax) return std::unexpected(Error{"snapshot: too big"});
+  WireReader wire(bytes);
+  std::uint32_t magic = 0;
+  wire.number(magic);
+  if (!wire.ok()) return std::unexpected(wire.error("snapshot"));
+  if (magic != kSnapshotMagic) return std::unexpected(Error{"snapshot: of another format or none"});
+  Snapshot snapshot;
+  describe(wire, snapshot);
+  wire.check(wire.left() == 0, "bytes past the end");
+  if (!wire.ok()) return std::unexpected(wire.error("snapshot"));
+  return snapshot;
+}
+
+}  // namespace xk::ipc
