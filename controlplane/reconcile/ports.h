@@ -32,7 +32,7 @@ struct LinkInfo {
   std::string alias;  // ownership mark of what we made
   Mac mac{};
   std::uint16_t mtu = 1500;
-  std::uint16_t rx_queues = 1;
+  std::uint16_t rx_queues = 1;  // in use now (real_num_rx_queues), not what the driver could have
   bool up = false;
   IfIndex master{};  // VRF, bridge or bond it is enslaved to
   IfIndex parent{};  // of a VLAN device
@@ -42,7 +42,7 @@ struct LinkInfo {
   friend bool operator==(const LinkInfo&, const LinkInfo&) = default;
 };
 
-// The veth pair between the appliance's namespace and a VRF's Kea namespace.
+// The veth pair between the appliance's namespace and a VRF's Kea namespace; one queue each way.
 struct HandoffSpec {
   std::string host_name;  // <= 15 characters, from the VRF's id
   std::string peer_name;  // name inside the namespace
