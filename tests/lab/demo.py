@@ -1,0 +1,122 @@
+"""The demo: a lab, the appliance with conf/demo.toml, nine real clients, a table. See scripts/demo."""
+
+import pathlib
+import signal
+import sys
+import tomllib
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from xkl.appliance import Appliance  # noqa: E402
+from xkl.lab import Lab, LabError, in_netns, remove_leftovers, run  # noqa: E402
+from xkl.topology import KINDS, SEGMENTS, Router, demo_config  # noqa: E402
+
+TAG = "xkld"
+
+
+def say(text):
+    print(f"demo: {text}", flush=True)
+
+
+def remove_old_lab():
+    """What an earlier run with --keep, or one that was killed, left on the machine."""
+    router = f"{TAG}-r"
+    config = pathlib.Path(__file__).resolve().parents[2] / "conf" / "demo.toml"
+    if router in run("ip", "netns", "list").stdout:
+        for pid in run("ip", "netns", "pids", router).stdout.split():
+            run("kill", pid, check=False)
+        teardown = run(*in_netns(router), Appliance.binary("xdp-kead"), "--config", config, "--teardown", check=False)
+        if teardown.returncode != 0:
+            say(f"removing the old appliance: {teardown.stdout}{teardown.stderr}".rstrip())
+    remove_leftovers(TAG)
+
+
+def table(rows):
+    head = ("VRF", "ATTACHMENT", "CLIENT", "MAC", "ADDRESS", "LEASE TIME", "SERVER")
+    widths = [max(len(str(r[i])) for r in [head, *rows]) for i in range(len(head))]
+    for row in [head, *rows]:
+        print("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+def lease_rows(appliance, clients):
+    """One row a client: what the client says, checked against what the appliance lists."""
+    listed = {(row["vrf"], row["mac"]): row for row in appliance.ctl("lease", "list")}
+    rows = []
+    for client in clients:
+        lease = client.lease()
+        known = listed.get((client.vrf, client.mac))
+        if known is None or known["address"] != lease["address"]:
+            raise LabError(f"{client.name} holds {lease['address']}, but the appliance lists {known}")
+        rows.append((client.vrf, known["attachment"], client.kind, client.mac, lease["address"],
+                     f"{lease['lease_time']} s", lease["server"]))
+    return rows
+
+
+def show(lab):
+    """Brings everything up and prints the table."""
+    router = Router(lab)
+    clients = [router.add_client(segment, kind) for segment in SEGMENTS for kind in KINDS]
+    router.connect()
+    say(f"lab is up: router {router.ns}, {len(clients)} client namespaces, segments {', '.join(SEGMENTS)}")
+    appliance = Appliance(lab, router.ns, demo_config(lab))
+    appliance.start_kead()
+    say("xdp-kead runs: XDP attached, a Kea in a namespace for each VRF")
+    appliance.start_dataplane()
+    appliance.wait_serving()
+    say(f"xdp-kea-dataplane runs: generation {appliance.ctl('status')['dataplane_generation']} is in force")
+    for client in clients:
+        client.start()
+    for client in clients:
+        lease = client.wait_bound(40)
+        say(f"{client.name} ({client.vrf}) has {lease['address']}")
+    rows = lease_rows(appliance, clients)
+    red = {r[4] for r in rows if r[0] == "red"}
+    blue = {r[4] for r in rows if r[0] == "blue"}
+    say(f"red and blue both gave out {', '.join(sorted(red & blue))}: same subnet, two VRFs")
+    total = appliance.counters()
+    drops = sum(total["drops"].values())
+    say(f"packets: rx {total['rx']} + copies {total['copies']} = tx {total['tx']} + drops {drops}")
+    print()
+    table(rows)
+    return router, appliance
+
+
+def keep(lab, router, appliance):
+    """Leaves everything running and says what to try."""
+    ctl = f"{appliance.binary('xdp-keactl')} -s {appliance.settings()['api_socket']}"
+    print(f"\nThe lab stays up. Try:\n  {ctl} status\n  {ctl} counters --watch\n"
+          f"  ip netns exec {router.ns} tcpdump -ni xkl-trunk -e -c 20\nRemove it: sudo ./scripts/demo --stop")
+    lab.processes, lab.closers, lab.namespaces = [], [], []
+
+
+def interrupted(number, _frame):
+    raise LabError(f"interrupted by {signal.Signals(number).name}")
+
+
+def main(mode):
+    signal.signal(signal.SIGTERM, interrupted)
+    signal.signal(signal.SIGINT, interrupted)
+    remove_old_lab()
+    if mode == "stop":
+        run_dir = tomllib.loads(demo_config(None))["appliance"]["run_dir"]
+        say(f"removed the lab; {run_dir} and its namespaces are gone")
+        return 0
+    lab = Lab("d")
+    try:
+        router, appliance = show(lab)
+        if mode == "keep":
+            keep(lab, router, appliance)
+        return 0
+    except LabError as error:
+        say(f"failed: {error}")
+        return 1
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if lab.namespaces:
+            say("cleaning up")
+        if lab.namespaces or mode != "keep":
+            lab.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "run"))
