@@ -8,6 +8,7 @@
 #include <linux/types.h>
 
 #include "limits.h"
+#include "outcomes.h"
 
 /* Names of the maps, also their file names in the pin directory (15 characters at most). */
 #define XK_MAP_ATTACHMENTS "xk_attachments" /* hash: xk_attachment_key -> xk_attachment_value */
@@ -15,6 +16,9 @@
 #define XK_MAP_XSKS "xk_xsks"               /* XSKMAP: xsk_base + receive queue -> AF_XDP socket */
 #define XK_MAP_COUNTERS "xk_counters"       /* per-CPU array: enum xk_outcome -> __u64 packets */
 #define XK_PROGRAM "xk_classify"
+
+/* Size of the counters' map: it stays as outcomes are appended, so an upgrade finds it fitting. */
+#define XK_OUTCOMES_MAX 128u
 
 /* What stands at an attachment. */
 enum xk_role {
@@ -55,6 +59,7 @@ struct xk_address_key {
 #else
 #define XK_ASSERT(condition) _Static_assert(condition, #condition)
 #endif
+XK_ASSERT(XK_OUTCOME_COUNT <= XK_OUTCOMES_MAX);
 XK_ASSERT(sizeof(struct xk_attachment_key) == 8);
 XK_ASSERT(sizeof(struct xk_attachment_value) == 16);
 XK_ASSERT(__builtin_offsetof(struct xk_attachment_value, xsk_count) == 12);
