@@ -81,6 +81,19 @@ struct Range4 {
   [[nodiscard]] constexpr std::uint64_t size() const { return std::uint64_t{last.value} - first.value + 1; }
 };
 
+inline constexpr std::size_t kMacTextLength = 17;
+// The text of a MAC without an allocation: "02:00:00:00:00:01", not terminated.
+[[nodiscard]] constexpr std::array<char, kMacTextLength> mac_text(const Mac& mac) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::array<char, kMacTextLength> text{};
+  for (std::size_t i = 0; i < mac.bytes.size(); ++i) {
+    text[3 * i] = kDigits[mac.bytes[i] >> 4];
+    text[3 * i + 1] = kDigits[mac.bytes[i] & 0x0f];
+    if (i + 1 < mac.bytes.size()) text[3 * i + 2] = ':';
+  }
+  return text;
+}
+
 [[nodiscard]] std::string to_string(const Mac& mac);         // "02:00:00:00:00:01"
 [[nodiscard]] std::string to_string(Ip4 address);            // "10.0.0.1"
 [[nodiscard]] std::string to_string(const Prefix4& prefix);  // "10.0.0.0/24"
