@@ -1,5 +1,7 @@
 // What the API can ask of the daemon. app/ implements it; api/ turns it into HTTP and JSON; cli/
-// reads that JSON. Everything is a plain copy: no reference outlives a call.
+// reads that JSON. Everything is a plain copy: no reference outlives a call. The server calls from its
+// own threads, several at a time: app/ hands each call to the daemon's loop, or answers 503 when that
+// ends.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,192 @@
+#include "controlplane/api/routes.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "controlplane/api/views_json.h"
+
+namespace xk::api {
+namespace {
+
+template <typename Body>
+ApiReply json_reply(const Body& body) {
+  return ApiReply{200, dump_json(to_json(body)), {}};
+}
+
+ApiReply failure_reply(Failure failure) { return error_reply(failure.status, std::move(failure.messages)); }
+
+// The value of a query parameter, or empty.
+std::string query_value(const ApiRequest& request, std::string_view name) {
+  for (const auto& [key, value] : request.query) {
+    if (key == name) return value;
+  }
+  return {};
+}
+
+std::expected<VrfView, Failure> find_vrf(Control& control, const std::string& name) {
+  auto vrfs = control.vrfs();
+  if (!vrfs) return std::unexpected(std::move(vrfs.error()));
+  for (auto& vrf : *vrfs) {
+    if (vrf.name == name) return std::move(vrf);
+  }
+  return std::unexpected(Failure{404, {"there is no VRF '" + name + "'"}});
+}
+
+ApiReply get_status(Control& control, const ApiRequest&, const std::string&) {
+  auto status = control.status();
+  return status ? json_reply(*status) : failure_reply(std::move(status.error()));
+}
+
+ApiReply get_vrfs(Control& control, const ApiRequest&, const std::string&) {
+  auto vrfs = control.vrfs();
+  return vrfs ? json_reply(VrfsBody{std::move(*vrfs)}) : failure_reply(std::move(vrfs.error()));
+}
+
+ApiReply get_vrf(Control& control, const ApiRequest&, const std::string& name) {
+  auto vrf = find_vrf(control, name);
+  if (!vrf) return failure_reply(std::move(vrf.error()));
+  auto attachments = control.attachments();
+  if (!attachments) return failure_reply(std::move(attachments.error()));
+  auto keas = control.keas();
+  if (!keas) return failure_reply(std::move(keas.error()));
+
+  VrfBody body{std::move(*vrf), std::move(*attachments), std::nullopt};
+  std::erase_if(body.attachments, [&name](const AttachmentView& a) { return a.vrf != name; });
+  const auto kea = std::ranges::find(*keas, name, &KeaView::vrf);
+  if (kea != keas->end()) body.kea = std::move(*kea);
+  return json_reply(body);
+}
+
+ApiReply get_attachments(Control& control, const ApiRequest&, const std::string&) {
+  auto attachments = control.attachments();
+  return attachments ? json_reply(AttachmentsBody{std::move(*attachments)})
+                     : failure_reply(std::move(attachments.error()));
+}
+
+ApiReply get_counters(Control& control, const ApiRequest& request, const std::string&) {
+  const std::string vrf = query_value(request, "vrf");
+  if (!vrf.empty() && vrf != "-") {
+    auto found = find_vrf(control, vrf);
+    if (!found) return failure_reply(std::move(found.error()));
+  }
+  auto counters = control.counters();
+  if (!counters) return failure_reply(std::move(counters.error()));
+  if (!vrf.empty()) {
+    std::erase_if(counters->vrfs, [&vrf](const CountersView& c) { return c.vrf != vrf; });
+    if (counters->vrfs.empty()) counters->vrfs.emplace_back().vrf = vrf;  // it has not counted yet
+  }
+  return json_reply(*counters);
+}
+
+ApiReply get_leases(Control& control, const ApiRequest& request, const std::string&) {
+  const std::string vrf = query_value(request, "vrf");
+  if (!vrf.empty()) {
+    auto found = find_vrf(control, vrf);
+    if (!found) return failure_reply(std::move(found.error()));
+  }
+  auto leases = control.leases(vrf);
+  return leases ? json_reply(LeasesBody{std::move(*leases)}) : failure_reply(std::move(leases.error()));
+}
+
+ApiReply get_kea(Control& control, const ApiRequest&, const std::string&) {
+  auto keas = control.keas();
+  return keas ? json_reply(KeasBody{std::move(*keas)}) : failure_reply(std::move(keas.error()));
+}
+
+ApiReply post_kea_command(Control& control, const ApiRequest& request, const std::string& vrf) {
+  const auto command = parse_json(request.body, kRequestBytesMax);
+  if (!command) return error_reply(400, {"the body is no Kea command: " + command.error().message});
+  if (!command->is_object() || !command->contains("command") || !(*command)["command"].is_string()) {
+    return error_reply(400,
+                       {R"(the body is no Kea command: it must be {"command": "...", "arguments": {...}})"});
+  }
+  auto found = find_vrf(control, vrf);
+  if (!found) return failure_reply(std::move(found.error()));
+  auto reply = control.kea_command(vrf, dump_json(*command));
+  if (!reply) return failure_reply(std::move(reply.error()));
+  const auto checked = parse_json(*reply, kAnswerBytesMax);
+  if (!checked) return error_reply(502, {"Kea of VRF " + vrf + " answered " + checked.error().message});
+  return ApiReply{200, dump_json(*checked), {}};
+}
+
+ApiReply get_config(Control& control, const ApiRequest&, const std::string&) {
+  auto toml = control.config_show();
+  return toml ? json_reply(ConfigBody{std::move(*toml)}) : failure_reply(std::move(toml.error()));
+}
+
+ApiReply post_reload(Control& control, const ApiRequest&, const std::string&) {
+  auto done = control.reload();
+  return done ? json_reply(*done) : failure_reply(std::move(done.error()));
+}
+
+// The text where the route has its variable, empty if it has none; nothing if the path is another's.
+std::optional<std::string> match(std::string_view pattern, std::string_view path) {
+  const std::size_t open = pattern.find('{');
+  if (open == std::string_view::npos) return pattern == path ? std::optional("") : std::nullopt;
+  const std::string_view head = pattern.substr(0, open);
+  const std::string_view tail = pattern.substr(pattern.find('}') + 1);
+  if (path.size() <= head.size() + tail.size() || !path.starts_with(head) || !path.ends_with(tail)) {
+    return std::nullopt;
+  }
+  const std::string_view variable = path.substr(head.size(), path.size() - head.size() - tail.size());
+  if (variable.contains('/')) return std::nullopt;
+  return std::string(variable);
+}
+
+std::optional<std::string> bad_query(const Route& route, const ApiRequest& request) {
+  for (auto it = request.query.begin(); it != request.query.end(); ++it) {
+    if (std::ranges::find(route.query, it->first) == route.query.end()) {
+      return "unknown query parameter '" + it->first + "'";
+    }
+    if (std::any_of(request.query.begin(), it, [&](const auto& q) { return q.first == it->first; })) {
+      return "query parameter '" + it->first + "' given twice";
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+const std::vector<Route>& routes() {
+  static const std::vector<Route> table = {
+      {"GET", "/v1/status", {}, get_status},
+      {"GET", "/v1/vrfs", {}, get_vrfs},
+      {"GET", "/v1/vrfs/{name}", {}, get_vrf},
+      {"GET", "/v1/attachments", {}, get_attachments},
+      {"GET", "/v1/counters", {"vrf"}, get_counters},
+      {"GET", "/v1/leases", {"vrf"}, get_leases},
+      {"GET", "/v1/kea", {}, get_kea},
+      {"POST", "/v1/kea/{vrf}/command", {}, post_kea_command},
+      {"GET", "/v1/config", {}, get_config},
+      {"POST", "/v1/reload", {}, post_reload},
+  };
+  return table;
+}
+
+ApiReply error_reply(int status, std::vector<std::string> messages) {
+  return ApiReply{status, dump_json(to_json(ErrorsBody{std::move(messages)})), {}};
+}
+
+ApiReply answer(Control& control, const ApiRequest& request) {
+  if (request.path.size() > kPathBytesMax) {
+    return error_reply(414, {"the path is longer than " + std::to_string(kPathBytesMax) + " bytes"});
+  }
+  const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view(request.method);
+  std::string allow;
+  for (const Route& route : routes()) {
+    const auto variable = match(route.path, request.path);
+    if (!variable) continue;
+    if (route.method != method) {
+      allow += (allow.empty() ? "" : ", ") + std::string(route.method);
+      continue;
+    }
+    if (const auto bad = bad_query(route, request)) return error_reply(400, {*bad});
+    return route.handle(control, request, *variable);
+  }
+  if (allow.empty()) return error_reply(404, {"there is no '" + request.path + "' here"});
+  ApiReply reply = error_reply(405, {request.path + " takes " + allow + ", not " + request.method});
+  reply.allow = allow;
+  return reply;
+}
+
+}  // namespace xk::api
