@@ -52,8 +52,8 @@ struct UmemGeometry {
 struct Hello {
   std::uint32_t version = kVersion;
   std::uint32_t pid = 0;
-  std::uint64_t generation = 0;     // of the snapshot in force; 0 = none
-  std::vector<IfIndex> held_ports;  // ifindexes of the af_xdp ports it holds sockets of
+  std::uint64_t generation = 0;       // of the snapshot in force; 0 = none
+  std::vector<IfIndex> held_ports{};  // ifindexes of the af_xdp ports it holds sockets of
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 
@@ -67,27 +67,27 @@ struct LcoreSetting {
 
 // A port that DPDK drives: opened before privileges are dropped.
 struct EthdevSetting {
-  std::string name;              // PortEntry::name
-  std::string device;            // EAL device string, "net_af_packet0,iface=eth1"
-  std::string exception_device;  // empty: none
+  std::string name{};              // PortEntry::name
+  std::string device{};            // EAL device string, "net_af_packet0,iface=eth1"
+  std::string exception_device{};  // empty: none
   friend bool operator==(const EthdevSetting&, const EthdevSetting&) = default;
 };
 
 // What the dataplane process is made with.
 struct Settings {
-  std::string user;                  // to run as while packets flow
-  std::vector<LcoreSetting> lcores;  // empty: one core runs everything, unpinned
+  std::string user{};                  // to run as while packets flow
+  std::vector<LcoreSetting> lcores{};  // empty: one core runs everything, unpinned
   std::uint32_t buffers = 16384;
   std::uint32_t idle_spin_us = 50;
   std::uint32_t memory_mib = 256;
-  std::vector<EthdevSetting> ethdevs;
+  std::vector<EthdevSetting> ethdevs{};
   friend bool operator==(const Settings&, const Settings&) = default;
 };
 
 // One af_xdp port with all its sockets; two descriptors a queue, in order: socket, memfd.
 struct PortSockets {
   IfIndex ifindex{};
-  std::string name;
+  std::string name{};
   std::uint16_t queues = 0;
   bool zero_copy = false;
   UmemGeometry geometry{};
@@ -95,7 +95,7 @@ struct PortSockets {
 };
 
 struct ReleasePorts {
-  std::vector<IfIndex> ifindexes;
+  std::vector<IfIndex> ifindexes{};
   friend bool operator==(const ReleasePorts&, const ReleasePorts&) = default;
 };
 
@@ -108,7 +108,7 @@ struct Publish {
 
 struct Applied {
   std::uint64_t generation = 0;  // asked for
-  std::string error;             // empty: in force on every loop, the old one is gone
+  std::string error{};           // empty: in force on every loop, the old one is gone
   friend bool operator==(const Applied&, const Applied&) = default;
 };
 
