@@ -12,7 +12,9 @@ namespace xk {
 
 inline constexpr std::uint16_t kBurstMax = 64;
 
-// One receive/transmit queue pair of a port. Used by one loop at a time; not thread-safe.
+// One receive/transmit queue pair of a port. The receive side (rx_burst, arm, disarm, buffer_none)
+// and the transmit side (tx_burst, flush) share no state that changes: each is used by one loop at a
+// time, and the two loops may differ.
 class PortQueue {
  public:
   virtual ~PortQueue() = default;
@@ -24,12 +26,23 @@ class PortQueue {
   // Takes the first n of packets and returns n; the caller keeps the rest.
   [[nodiscard]] virtual std::uint16_t tx_burst(std::span<rte_mbuf*> packets) = 0;
 
+  // Hands on what tx_burst took and the device has not; true if nothing of it is left. Called before
+  // a loop sleeps.
+  [[nodiscard]] virtual bool flush() { return true; }
+
   // A file descriptor that becomes readable when frames are waiting, or -1 if the queue must be
   // polled. Borrowed.
   [[nodiscard]] virtual int wait_fd() const = 0;
 
+  // Around a sleep on wait_fd(). arm() is false if the queue cannot be waited for just now.
+  [[nodiscard]] virtual bool arm() { return true; }
+  virtual void disarm() {}
+
   // Frames that arrived while no mbuf was free, since the queue was made.
   [[nodiscard]] virtual std::uint64_t buffer_none() const = 0;
+
+  // The device is gone for good; what is sent here is lost. Any thread.
+  [[nodiscard]] virtual bool gone() const { return false; }
 };
 
 }  // namespace xk

@@ -1,0 +1,26 @@
+// An rte_ring in memory of its own: no name, no memzone, so their number is bounded by memory only.
+#pragma once
+
+#include <rte_ring.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <expected>
+#include <memory>
+#include <span>
+
+#include "dataplane/base/error.h"
+
+namespace xk {
+
+struct RingFree {
+  void operator()(rte_ring* ring) const { std::free(ring); }
+};
+
+// Pointers in, pointers out; holds size - 1 of them. What is in it when it goes is not freed.
+using RingHandle = std::unique_ptr<rte_ring, RingFree>;
+
+// size: a power of two. flags: RING_F_SP_ENQ, RING_F_SC_DEQ.
+[[nodiscard]] std::expected<RingHandle, Error> make_ring(std::uint32_t size, unsigned flags);
+
+}  // namespace xk
