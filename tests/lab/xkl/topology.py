@@ -61,3 +61,58 @@ class Router:
 def demo_config(lab):
     """conf/demo.toml as the demo uses it."""
     return (pathlib.Path(__file__).resolve().parents[3] / "conf" / "demo.toml").read_text()
+
+
+def appliance_section(lab, name):
+    """[appliance] with every path inside the lab's directory; name marks the kernel objects."""
+    run_dir = pathlib.Path(lab.directory) / name
+    run_dir.mkdir(exist_ok=True)
+    run_dir.chmod(0o755)
+    return f"""
+[appliance]
+name = "{name}"
+state_dir = "{run_dir}/state"
+run_dir = "{run_dir}/run"
+log_dir = "{run_dir}/log"
+bpf_dir = "/sys/fs/bpf/{name}"
+api_socket = "{run_dir}/run/api.sock"
+"""
+
+
+def subnet(prefix="10.0.0.0/24", first=100, last=149, lease_time_s=600):
+    """A [[vrf.subnet]] whose gateway is its .1."""
+    base = prefix.rsplit(".", 1)[0]
+    return f"""
+  [[vrf.subnet]]
+  prefix = "{prefix}"
+  pools = ["{base}.{first}-{base}.{last}"]
+  gateway = "{base}.1"
+  dns = ["192.0.2.53"]
+  domain = "lab.example"
+  lease_time_s = {lease_time_s}
+"""
+
+
+def attachment(interface, vlan=None, prefix=None):
+    """A [[vrf.attachment]]; vlan like 100 or 200.300 (outer tag 0x88a8 then)."""
+    lines = [f'  [[vrf.attachment]]\n  interface = "{interface}"']
+    if vlan:
+        lines.append(f'  vlan = "{vlan}"')
+        if "." in str(vlan):
+            lines.append('  outer_tpid = "0x88a8"')
+    if prefix:
+        lines.append(f'  subnet = "{prefix}"')
+    return "\n".join(lines) + "\n"
+
+
+def vrf(name, *parts, engine="kea"):
+    """A [[vrf]] of subnets and attachments."""
+    return f'\n[[vrf]]\nname = "{name}"\nengine = "{engine}"\n' + "".join(parts)
+
+
+def two_vrfs(lab, name, **subnet_settings):
+    """red (untagged and QinQ) and blue (VLAN 100) with the same subnet."""
+    one = subnet(**subnet_settings)
+    return (appliance_section(lab, name)
+            + vrf("red", one, attachment("xkl-red0"), attachment("xkl-trunk", "200.300"))
+            + vrf("blue", one, attachment("xkl-trunk", 100)))
