@@ -131,10 +131,12 @@ def relays(bench):
 
 
 def decode(samples, name):
-    """Has tshark look at the sample: requests with hops and giaddr, nothing malformed, sums right."""
+    """Has tshark look at the sample: requests with hops and giaddr, nothing malformed. Our checksums must
+    be right; those of the peers are left to the veth's offload by their kernel sockets."""
     fields = ["dhcp.type", "dhcp.hops", "dhcp.ip.relay", "ip.dst"]
+    sound = "!_ws.malformed" + (" && ip.checksum.status == 1 && udp.checksum.status == 1" if name == "ours" else "")
     done = run("tshark", "-r", samples, "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-T", "fields",
-               *[a for f in fields for a in ("-e", f)], "-Y", "!_ws.malformed && !(udp.checksum.status == 0)")
+               *[a for f in fields for a in ("-e", f)], "-Y", sound)
     rows = done.stdout.splitlines()
     total = len(run("tshark", "-r", samples).stdout.splitlines())
     wanted = "1\t1\t10.0.0.1\t192.0.2.2"
