@@ -49,7 +49,9 @@
   X(DROP, OPTION82_BAD, "option82_bad", "option 82 whose sub-options do not fit it")                         \
   X(DROP, HOPS_EXCEEDED, "hops_exceeded", "hops at or over the VRF's limit")                                 \
   X(DROP, GIADDR_SPOOFED, "giaddr_spoofed", "a request that carries one of our own addresses as giaddr")     \
+  X(DROP, GIADDR_BAD, "giaddr_bad", "a request whose giaddr is no unicast address")                          \
   X(DROP, OPTION82_UNTRUSTED, "option82_untrusted", "option 82 with giaddr zero on an untrusted attachment") \
+  X(DROP, OPTION82_SPOOFED, "option82_spoofed", "a request whose option 82 carries an own circuit-id")       \
   X(DROP, OPTION82_POLICY, "option82_policy", "the attachment's policy drops requests with option 82")       \
   X(DROP, PACKET_TOO_BIG, "packet_too_big", "would exceed the MTU of the way out")                           \
   X(DROP, SERVER_NONE, "server_none", "the VRF has no server to send to")                                    \

@@ -81,6 +81,10 @@ class ByteWriter {
     if (!from.empty()) std::memcpy(bytes_.data() + at_, from.data(), from.size());
     at_ += from.size();
   }
+  // Overwrites a byte that was written already.
+  void patch_u8(std::size_t offset, std::uint8_t number) {
+    if (offset < at_) bytes_[offset] = number;
+  }
   void zeros(std::size_t n) {
     if (!room(n)) return;
     if (n != 0) std::memset(bytes_.data() + at_, 0, n);

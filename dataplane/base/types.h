@@ -39,6 +39,8 @@ struct Mac {
   friend constexpr auto operator<=>(const Mac&, const Mac&) = default;
   [[nodiscard]] static constexpr Mac broadcast() { return Mac{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}; }
   [[nodiscard]] constexpr bool is_zero() const { return *this == Mac{}; }
+  // Whether one station can have it: neither zero nor a group address (IEEE 802 8.2).
+  [[nodiscard]] constexpr bool is_unicast() const { return !is_zero() && (bytes[0] & 1u) == 0; }
 };
 
 // An IPv4 address in host byte order: 10.0.0.1 is 0x0a000001.
@@ -46,6 +48,11 @@ struct Ip4 {
   std::uint32_t value = 0;
   friend constexpr auto operator<=>(const Ip4&, const Ip4&) = default;
   [[nodiscard]] constexpr bool is_zero() const { return value == 0; }
+  // Whether a host can have it: not 0/8, 127/8, 224/4 (multicast) or 240/4 (RFC 6890).
+  [[nodiscard]] constexpr bool is_unicast() const {
+    const std::uint32_t first = value >> 24;
+    return first != 0 && first != 127 && first < 224;
+  }
   [[nodiscard]] static constexpr Ip4 limited_broadcast() { return Ip4{0xffffffffu}; }
 };
 

@@ -11,10 +11,12 @@
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/forwarding.h"
 #include "dataplane/base/outcome.h"
+#include "dataplane/relay/recent_requests.h"
 
 namespace xk {
 
-// A received frame whose headers were walked and checked (dhcp/frame.h). Everything is borrowed.
+// A received frame whose headers were walked (bpf/shared/walk.h). The functions below check the rest
+// themselves: lengths, checksums, ports (dhcp/frame.h). Everything is borrowed.
 struct Received {
   Bytes frame;  // from the Ethernet header on
   xk_headers headers{};
@@ -29,7 +31,7 @@ struct Emission {
   std::size_t length = 0;  // bytes of the frame
 };
 
-// What becomes of a packet. drop_reason is XK_OUTCOME_COUNT if it goes on.
+// What becomes of a packet. drop_reason is XK_OUTCOME_COUNT if it goes on; a dropped one has no notes.
 struct Verdict {
   Outcome drop_reason = XK_OUTCOME_COUNT;
   std::uint8_t note_count = 0;
@@ -38,39 +40,42 @@ struct Verdict {
   void note(Outcome outcome) {
     if (note_count < notes.size()) notes[note_count++] = outcome;
   }
-};
-
-// Remembers which attachment a (server VRF, xid, chaddr) came from, for servers that do not echo
-// option 82. Fixed size, allocated once; a slot is overwritten by a newer request with its hash.
-// Two attachments with the same (VRF, xid, chaddr) within the time make it ambiguous: no answer.
-class RecentRequests {
- public:
-  explicit RecentRequests(std::size_t slots, std::uint64_t keep_ms = 30'000);
-  void remember(VrfId server_vrf, std::uint32_t xid, const Mac& chaddr, AttachmentId attachment,
-                std::uint64_t now_ms);
-  // The attachment, or AttachmentId{0} if unknown, expired or ambiguous.
-  [[nodiscard]] AttachmentId find(VrfId server_vrf, std::uint32_t xid, const Mac& chaddr,
-                                  std::uint64_t now_ms) const;
-  // implementation detail of the helper that writes relay/recent_requests.cpp
- private:
-  struct Slot;
-  std::vector<Slot> slots_;
-  std::uint64_t keep_ms_;
+  [[nodiscard]] static Verdict drop(Outcome reason) { return Verdict{.drop_reason = reason}; }
 };
 
 // A client's (or downstream relay's) request on a client attachment: op BOOTREQUEST. Writes the
 // frame for servers[server_index] of the VRF into out (at least kFrameMax bytes). Every index gives
-// the same verdict as index 0, but for SERVER_UNRESOLVED and the addresses. remember() is called
-// for index 0 only.
+// the same verdict as index 0, but for SERVER_UNRESOLVED, the addresses and what the MTU of the way
+// out decides. The request is remembered for index 0 only.
+//
+// The first rule that fails names the drop, in this order: datagram, port, fixed header, options,
+// option 53, hops, giaddr, option 82, server, room. hops goes out one higher (RFC 1542 4.1.1). A
+// non-zero giaddr stays as it is; zero becomes the VRF's giaddr or the attachment's relay address.
+// Towards a Kea that is not told the subnet by sub-option 5 (policy keep, or no room) it becomes the
+// attachment's server identifier, if that lies in the subnet: Kea would not find the subnet otherwise.
+// option82_policy.h says what becomes of option 82. It goes last before END; the padding behind END
+// is used up first, and the message is never below 300 bytes.
 [[nodiscard]] Verdict relay_request(const Received& received, const Forwarding& forwarding,
                                     std::size_t server_index, RecentRequests& recent, MutableBytes out,
                                     Emission& emission);
 
-// A server's reply on a server attachment or a handoff: op BOOTREPLY.
+// A server's reply on a server attachment or a handoff: op BOOTREPLY. On a server attachment only a
+// configured server is heard; on a handoff there is only the VRF's Kea.
+//
+// Our own option 82 decides the attachment; so does RecentRequests where the reply cannot carry one
+// of ours (the server does not echo it, or the request went out with a downstream relay's only).
+// Our sub-options are cut out byte for byte; a downstream relay's stay. Nothing else in the message
+// changes, giaddr included (RFC 1542 4.1.2).
+//
+// Where it goes (RFC 2131 4.1, RFC 1542 4.1.2): a giaddr that is not ours: that relay, port 67.
+// Otherwise the client, port 68: NAK to the limited broadcast; to ciaddr if set; to the limited
+// broadcast if the client set the broadcast flag; else to yiaddr. Unicast goes to chaddr without
+// ARP, but to the router a request came through if the address is not of the attachment's subnet.
 [[nodiscard]] Verdict relay_reply(const Received& received, const Forwarding& forwarding,
                                   const RecentRequests& recent, MutableBytes out, Emission& emission);
 
-// An ARP request for the attachment's server identifier: writes the answer.
+// An ARP request for the attachment's server identifier (on a server attachment: for one of its
+// local addresses): writes the answer. Errors: ARP_BAD, ARP_NOT_OURS.
 [[nodiscard]] Verdict answer_arp(const Received& received, const Forwarding& forwarding, MutableBytes out,
                                  Emission& emission);
 

@@ -1,0 +1,97 @@
+#include "dataplane/relay/recent_requests.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace xk {
+namespace {
+
+constexpr std::size_t kRelayBuckets = 4096;  // of four relays each
+
+std::uint64_t mix(std::uint64_t number) {
+  number *= 0x9e3779b97f4a7c15u;
+  number ^= number >> 32;
+  number *= 0xd6e8feb86659fd93u;
+  return number ^ number >> 32;
+}
+
+}  // namespace
+
+RecentRequests::RecentRequests(std::size_t slots, std::uint64_t keep_ms)
+    : buckets_(std::bit_ceil(std::max(slots, kWays) / kWays)), relays_(kRelayBuckets), keep_ms_(keep_ms) {}
+
+RecentRequests::Key RecentRequests::key_of(VrfId server_vrf, std::uint32_t xid, const Mac& chaddr) {
+  // VRF ids fit 16 bits and are not 0 (limits.h): neither is the key.
+  std::uint64_t who = 0;
+  std::memcpy(&who, chaddr.bytes.data(), chaddr.bytes.size());
+  return Key{who | std::uint64_t{server_vrf.value} << 48, xid};
+}
+
+std::size_t RecentRequests::bucket_of(const Key& key) const {
+  return mix(key.who ^ mix(key.xid)) & (buckets_.size() - 1);
+}
+
+void RecentRequests::prefetch(VrfId server_vrf, std::uint32_t xid, const Mac& chaddr) const {
+  const Bucket& bucket = buckets_[bucket_of(key_of(server_vrf, xid, chaddr))];
+  __builtin_prefetch(&bucket.slots[0], 1);
+  __builtin_prefetch(&bucket.slots[2], 1);
+}
+
+void RecentRequests::remember(VrfId server_vrf, std::uint32_t xid, const Mac& chaddr,
+                              const RequestOrigin& origin, std::uint64_t now_ms) {
+  const Key key = key_of(server_vrf, xid, chaddr);
+  Slot* place = nullptr;
+  for (Slot& slot : buckets_[bucket_of(key)].slots) {
+    if (slot.is(key)) {
+      place = &slot;
+      break;
+    }
+    if (place == nullptr || slot.at_ms < place->at_ms) place = &slot;
+  }
+  const bool again = place->is(key) && now_ms - place->at_ms <= keep_ms_;
+  const bool ambiguous = again && (place->ambiguous != 0 || place->attachment != origin.attachment.value);
+  *place = Slot{.who = key.who,
+                .at_ms = now_ms,
+                .xid = key.xid,
+                .attachment = origin.attachment.value,
+                .next_hop = origin.next_hop,
+                .foreign_option82 = static_cast<std::uint16_t>(origin.foreign_option82 & 0x3fffu),
+                .own_option82 = origin.own_option82,
+                .ambiguous = ambiguous};
+}
+
+RequestOrigin RecentRequests::find(VrfId server_vrf, std::uint32_t xid, const Mac& chaddr,
+                                   std::uint64_t now_ms) const {
+  const Key key = key_of(server_vrf, xid, chaddr);
+  for (const Slot& slot : buckets_[bucket_of(key)].slots) {
+    if (!slot.is(key)) continue;
+    if (slot.ambiguous != 0 || now_ms - slot.at_ms > keep_ms_) return {};
+    return RequestOrigin{AttachmentId{slot.attachment}, slot.next_hop, slot.foreign_option82,
+                         slot.own_option82 != 0};
+  }
+  return {};
+}
+
+std::size_t RecentRequests::relay_bucket_of(AttachmentId attachment, Ip4 giaddr) const {
+  return mix(std::uint64_t{attachment.value} << 32 | giaddr.value) & (relays_.size() - 1);
+}
+
+void RecentRequests::remember_relay(AttachmentId attachment, Ip4 giaddr, const Mac& mac) {
+  RelayBucket& bucket = relays_[relay_bucket_of(attachment, giaddr)];
+  const auto known = std::ranges::find_if(bucket.slots, [&](const RelaySlot& slot) {
+    return slot.attachment == attachment.value && slot.giaddr == giaddr;
+  });
+  // The slots of a bucket are in the order of their last use: the first is the latest.
+  const auto place = known != bucket.slots.end() ? known : bucket.slots.end() - 1;
+  if (place != bucket.slots.begin()) std::move_backward(bucket.slots.begin(), place, place + 1);
+  bucket.slots.front() = RelaySlot{attachment.value, giaddr, mac};
+}
+
+Mac RecentRequests::relay_mac(AttachmentId attachment, Ip4 giaddr) const {
+  for (const RelaySlot& slot : relays_[relay_bucket_of(attachment, giaddr)].slots)
+    if (slot.attachment == attachment.value && slot.giaddr == giaddr) return slot.mac;
+  return {};
+}
+
+}  // namespace xk
