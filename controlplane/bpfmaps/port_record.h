@@ -1,0 +1,37 @@
+// What we changed on a port, on disk: it must be undone even by a daemon that did not do it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controlplane/reconcile/ports.h"
+
+namespace xk::bpfmaps {
+
+struct PortRecord {
+  IfIndex ifindex{};
+  std::string name;                   // when attached; for a person
+  std::vector<std::string> offloads;  // taken off by us
+  std::string warning;                // AttachedPort::warning
+  bool forced_generic = false;        // generic because the configuration said so
+  friend bool operator==(const PortRecord&, const PortRecord&) = default;
+};
+
+// One file a port. Records of an earlier boot count as absent: their changes ended with it.
+class PortRecords {
+ public:
+  explicit PortRecords(std::string directory) : directory_(std::move(directory)) {}
+  // Whole or not at all; makes the directory.
+  [[nodiscard]] Result<> put(const PortRecord& record) const;
+  // nullopt: none, unreadable, or of an earlier boot.
+  [[nodiscard]] std::optional<PortRecord> get(IfIndex ifindex) const;
+  // Gone already is no error.
+  void remove(IfIndex ifindex) const;
+
+ private:
+  [[nodiscard]] std::string path(IfIndex ifindex) const;
+  std::string directory_;
+};
+
+}  // namespace xk::bpfmaps
