@@ -48,13 +48,12 @@ struct HandoffSpec {
   std::string peer_name;  // name inside the namespace
   std::string netns;      // name under /run/netns
   std::string mark;       // alias of both ends: tells ours from others'
-  Ip4 host_ip {
-    Mac host_mac{};  // set on the host end; both are fixed by the VRF's id, so that the forwarding
-    Mac peer_mac{};  // state is known before the pair is made; an adopted pair gets them too
-    friend bool operator==(const HandoffSpec&, const HandoffSpec&) = default;
-  };  // not assigned to the host end: the dataplane owns it
-  Ip4 peer_ip{};  // /31 on the peer
+  Ip4 host_ip{};          // not assigned to the host end: the dataplane owns it
+  Ip4 peer_ip{};          // /31 on the peer
   std::uint16_t mtu = 1500;
+  Mac host_mac{};  // set on the host end; both are fixed by the VRF's id, so that the forwarding
+  Mac peer_mac{};  // state is known before the pair is made; an adopted pair gets them too
+  friend bool operator==(const HandoffSpec&, const HandoffSpec&) = default;
 };
 
 // How to reach an IPv4 address from here.
