@@ -1,0 +1,85 @@
+#include "controlplane/config/mistakes.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <numeric>
+#include <utility>
+
+namespace xk::config {
+namespace {
+
+constexpr std::size_t kQuotedMax = 80;  // bytes of a value that a message repeats
+
+// Edits (insert, delete, replace) between two short words.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      row[j] = std::min({above + 1, row[j - 1] + 1, replaced});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+void Mistakes::add(Position at, std::string what) {
+  if (errors_.size() >= kMistakesMax) {
+    ++more_;
+    return;
+  }
+  errors_.push_back(ConfigError{origin(at), std::move(what)});
+}
+
+std::vector<ConfigError> Mistakes::take() {
+  std::ranges::stable_sort(
+      errors_, {}, [](const ConfigError& error) { return std::pair(error.at.line, error.at.column); });
+  if (more_ != 0) {
+    const Origin last = errors_.back().at;
+    errors_.push_back(ConfigError{last, "and " + std::to_string(more_) + " more mistakes"});
+    more_ = 0;
+  }
+  return std::exchange(errors_, {});
+}
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text.substr(0, kQuotedMax)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte > 0x7e) {
+      std::array<char, 8> escape{};
+      const int length = std::snprintf(escape.data(), escape.size(), "\\x%02x", byte);
+      out.append(escape.data(), static_cast<std::size_t>(length));
+    } else {
+      out += c;
+    }
+  }
+  if (text.size() > kQuotedMax) out += "...";
+  return out + "\"";
+}
+
+std::string line_text(Position at) { return "line " + std::to_string(at.line); }
+
+std::string did_you_mean(std::string_view text, const std::vector<std::string_view>& candidates) {
+  constexpr std::size_t kWordMax = 40;  // longer ones are no typing mistakes of ours
+  if (text.empty() || text.size() > kWordMax) return "";
+  std::string_view best;
+  std::size_t best_distance = std::max<std::size_t>(text.size() / 3, 1) + 1;
+  for (const std::string_view candidate : candidates) {
+    const std::size_t edits = distance(text, candidate);
+    if (edits < best_distance) {
+      best = candidate;
+      best_distance = edits;
+    }
+  }
+  return best.empty() ? "" : " (did you mean \"" + std::string(best) + "\"?)";
+}
+
+}  // namespace xk::config

@@ -1,0 +1,127 @@
+#include <string>
+
+#include "controlplane/config/config.h"
+#include "controlplane/config/keys.h"
+#include "controlplane/config/reference_text.h"
+#include "controlplane/config/write_value.h"
+
+namespace xk {
+namespace config {
+namespace {
+
+struct TypeName {
+  template <typename S>
+  std::string operator()(Given<std::string> S::*) const {
+    return "text";
+  }
+  template <typename S>
+  std::string operator()(Given<bool> S::*) const {
+    return "true or false";
+  }
+  template <typename S>
+  std::string operator()(Given<std::uint32_t> S::*) const {
+    return "integer";
+  }
+  template <typename S>
+  std::string operator()(Given<Choice> S::*) const {
+    return "word";
+  }
+  template <typename S>
+  std::string operator()(Given<Ip4> S::*) const {
+    return "IPv4 address";
+  }
+  template <typename S>
+  std::string operator()(Given<Prefix4> S::*) const {
+    return "IPv4 prefix";
+  }
+  template <typename S>
+  std::string operator()(Given<Mac> S::*) const {
+    return "MAC address";
+  }
+  template <typename S>
+  std::string operator()(Given<VlanIds> S::*) const {
+    return "VLAN";
+  }
+  template <typename S>
+  std::string operator()(Given<Tpid> S::*) const {
+    return "tag protocol";
+  }
+  template <typename S>
+  std::string operator()(Given<FileMode> S::*) const {
+    return "octal text";
+  }
+  template <typename S>
+  std::string operator()(Given<List<Ip4>> S::*) const {
+    return "list of IPv4 addresses";
+  }
+  template <typename S>
+  std::string operator()(Given<List<Range4>> S::*) const {
+    return "list of IPv4 ranges";
+  }
+  template <typename S>
+  std::string operator()(Given<List<Choice>> S::*) const {
+    return "list of words";
+  }
+};
+
+template <typename S>
+bool is_a(const Key<S>& key, std::string_view type) {
+  return std::visit(TypeName{}, key.member) == type;
+}
+
+template <typename S>
+std::string default_of(const Key<S>& key) {
+  if (key.info.required) return "*needed*";
+  if (!key.info.default_text.empty()) return std::string(key.info.default_text);
+  const S defaults{};
+  return "`" +
+         std::visit([&](auto member) { return write_value((defaults.*member).value, key.info); },
+                    key.member) +
+         "`";
+}
+
+template <typename S>
+std::string allowed_of(const Key<S>& key) {
+  std::string text;
+  const auto add = [&text](std::string_view more) { text += (text.empty() ? "" : "; ") + std::string(more); };
+  for (const std::string_view word : key.info.words) {
+    text += (text.empty() ? "`\"" : ", `\"") + std::string(word) + "\"`";
+  }
+  if (is_a(key, "integer")) add(std::to_string(key.info.min) + " to " + std::to_string(key.info.max));
+  if (is_a(key, "tag protocol")) add("`\"0x8100\"`, `\"0x88a8\"`");
+  if (is_a(key, "octal text")) add("`\"0000\"` to `\"0777\"`");
+  if (key.info.max != 0 && !is_a(key, "integer")) {
+    add((key.info.min == 0 ? "at most " : std::to_string(key.info.min) + " to ") +
+        std::to_string(key.info.max) + " items");
+  }
+  if (!key.info.allowed.empty()) add(key.info.allowed);
+  if (key.info.use == Use::kea) add("`kea` engine only");
+  if (key.info.use == Use::relay) add("`relay` engine only");
+  return text;
+}
+
+template <typename S>
+void write_section_reference(const Section<S>& section, std::string& out) {
+  const std::string path(section.info.path);
+  out += "## " + (section.info.repeated ? "`[[" + path + "]]`" : "`[" + path + "]`") + "\n\n";
+  out += std::string(section.info.description) + "\n\n";
+  out += "| key | type | default | allowed | meaning | example |\n|---|---|---|---|---|---|\n";
+  for (const Key<S>& key : section.keys) {
+    out += "| `" + std::string(key.info.name) + "` | " + std::visit(TypeName{}, key.member) + " | " +
+           default_of(key) + " | " + allowed_of(key) + " | " + std::string(key.info.description) + " | `" +
+           std::string(key.info.example) + "` |\n";
+  }
+  out += "\n```toml\n" + std::string(section.info.example) + "```\n\n";
+}
+
+}  // namespace
+}  // namespace config
+
+std::string config_reference_markdown() {
+  std::string out(config::reference_introduction());
+  config::for_each_section([&out](const auto& section) { config::write_section_reference(section, out); });
+  out += config::reference_explanations();
+  return out;
+}
+
+}  // namespace xk

@@ -1,0 +1,207 @@
+#include <vector>
+
+#include "controlplane/config/config.h"
+#include "controlplane/config/keys.h"
+#include "controlplane/config/vss.h"
+#include "controlplane/config/write_value.h"
+
+namespace xk {
+namespace config {
+namespace {
+
+constexpr Position kShown{1, 1};  // marks what is to be written
+
+template <typename T>
+Given<T> shown(T value) {
+  return {std::move(value), kShown};
+}
+
+template <typename T>
+Given<T> shown_if(bool condition, T value) {
+  return condition ? shown(std::move(value)) : Given<T>{};
+}
+
+template <typename Enum>
+Given<Choice> shown_choice(Enum value) {
+  return shown(Choice{static_cast<std::uint8_t>(value)});
+}
+
+template <typename T>
+Given<List<T>> shown_list(const std::vector<T>& values) {
+  List<T> list;
+  for (const T& value : values) list.push_back(shown(value));
+  return shown(std::move(list));
+}
+
+Given<Ip4> shown_address(Ip4 address) { return shown_if(!address.is_zero(), address); }
+
+FileAppliance file_of(const Appliance& appliance) {
+  FileAppliance file;
+  file.name = shown(appliance.name);
+  file.hostname = shown(appliance.hostname);
+  file.state_dir = shown(appliance.state_dir);
+  file.run_dir = shown(appliance.run_dir);
+  file.log_dir = shown(appliance.log_dir);
+  file.bpf_dir = shown(appliance.bpf_dir);
+  file.api_socket = shown(appliance.api_socket);
+  file.api_socket_mode = shown(FileMode{appliance.api_socket_mode});
+  file.api_group = shown(appliance.api_group);
+  for (std::size_t i = 0; i < kLogLevels.size(); ++i) {
+    if (kLogLevels[i] == appliance.log_level) file.log_level = shown_choice(i);
+  }
+  file.handoff_prefix = shown(appliance.handoff_prefix);
+  return file;
+}
+
+FileDataplane file_of(const DataplaneSettings& settings) {
+  FileDataplane file;
+  file.user = shown(settings.user);
+  file.buffers = shown(settings.buffers);
+  file.queue_depth = shown(std::uint32_t{settings.queue_depth});
+  file.quantum_bytes = shown(settings.quantum_bytes);
+  file.idle_spin_us = shown(settings.idle_spin_us);
+  file.memory_mib = shown(settings.memory_mib);
+  return file;
+}
+
+FileLcore file_of(const LcorePlan& lcore) {
+  FileLcore file;
+  file.cpu = shown(lcore.cpu);
+  List<Choice> loops;
+  for (const LoopRole role : lcore.roles) loops.push_back(shown_choice(role));
+  file.loops = shown(std::move(loops));
+  return file;
+}
+
+FilePort file_of(const Port& port) {
+  FilePort file;
+  file.name = shown(port.name);
+  file.driver = shown_choice(port.kind);
+  file.device = shown_if(!port.device.empty(), port.device);
+  file.queues = shown(std::uint32_t{port.queues});
+  file.exception = shown_choice(port.exception);
+  file.exception_device = shown_if(!port.exception_device.empty(), port.exception_device);
+  file.generic = shown_if(port.kind == PortKind::af_xdp, port.force_generic);
+  return file;
+}
+
+FileSubnet file_of(const Subnet& subnet, Engine engine) {
+  FileSubnet file;
+  file.prefix = shown(subnet.prefix);
+  file.gateway = shown_address(subnet.gateway);
+  file.server_identifier = shown_address(subnet.server_identifier);
+  if (engine == Engine::relay) return file;
+  file.pools = shown_list(subnet.pools);
+  file.dns = shown_list(subnet.dns);
+  file.domain = shown(subnet.domain);
+  file.ntp = shown_list(subnet.ntp);
+  file.lease_time_s = shown(subnet.lease_time_s);
+  return file;
+}
+
+FileOption file_of(const OptionData& option) {
+  FileOption file;
+  file.name = shown_if(!option.name.empty(), option.name);
+  file.code = shown_if(option.name.empty(), std::uint32_t{option.code});
+  file.data = shown_if(!option.hex, option.data);
+  file.hex = shown_if(option.hex, option.data);
+  return file;
+}
+
+FileAttachment file_of(const Attachment& attachment, Engine engine) {
+  FileAttachment file;
+  file.interface = shown(attachment.interface);
+  file.vlan = shown(VlanIds{attachment.outer.vid, attachment.inner.vid});
+  file.outer_tpid = shown_if(attachment.outer.vid.value != 0, Tpid{attachment.outer.tpid});
+  file.inner_tpid = shown_if(attachment.inner.vid.value != 0, Tpid{attachment.inner.tpid});
+  file.subnet = shown(attachment.subnet);
+  file.address = shown_if(engine == Engine::relay && !attachment.address.is_zero(), attachment.address);
+  file.circuit_id = shown(attachment.circuit_id_template);
+  file.remote_id = shown(attachment.remote_id_template);
+  file.policy = shown_choice(attachment.option82_policy);
+  file.trusted = shown(attachment.trusted);
+  return file;
+}
+
+FileRelay file_of(const RelaySettings& relay, Engine engine) {
+  FileRelay file;
+  file.hops_max = shown(std::uint32_t{relay.hops_max});
+  file.server_id_override = shown(relay.server_id_override);
+  file.relay_flags = shown(relay.relay_flags);
+  file.vss = shown(vss_text(relay.vss));
+  if (engine != Engine::relay) return file;
+  file.servers = shown_list(relay.servers);
+  file.server_vrf = shown(relay.server_vrf);
+  file.server_interface = shown(relay.server_interface);
+  file.server_vlan = shown(VlanIds{relay.server_outer.vid, relay.server_inner.vid});
+  file.server_outer_tpid = shown_if(relay.server_outer.vid.value != 0, Tpid{relay.server_outer.tpid});
+  file.server_inner_tpid = shown_if(relay.server_inner.vid.value != 0, Tpid{relay.server_inner.tpid});
+  file.next_hop = shown_if(!relay.next_hop.is_zero(), relay.next_hop);
+  file.source = shown_address(relay.source);
+  file.link_selection = shown(relay.link_selection);
+  return file;
+}
+
+FileVrf file_of(const Vrf& vrf) {
+  FileVrf file;
+  file.name = shown(vrf.name);
+  file.device = shown(vrf.device);
+  file.engine = shown_choice(vrf.engine);
+  file.queue_depth = shown(std::uint32_t{vrf.queue_depth});
+  return file;
+}
+
+FileKea file_of(const KeaSettings& kea) {
+  FileKea file;
+  file.user = shown(kea.user);
+  file.template_file = shown(kea.template_file);
+  file.binary = shown(kea.binary);
+  return file;
+}
+
+template <typename S>
+void write_section(const Section<S>& section, const S& values, std::string& out) {
+  const std::string path(section.info.path);
+  out += (out.empty() ? "" : "\n") + (section.info.repeated ? "[[" + path + "]]" : "[" + path + "]") + "\n";
+  for (const Key<S>& key : section.keys) {
+    std::visit(
+        [&](auto member) {
+          const auto& given = values.*member;
+          if (!given.given()) return;
+          out += std::string(key.info.name) + " = " + write_value(given.value, key.info) + "\n";
+        },
+        key.member);
+  }
+}
+
+void write_vrf(const Vrf& vrf, std::string& out) {
+  write_section(vrf_section(), file_of(vrf), out);
+  for (const Subnet& subnet : vrf.subnets) {
+    write_section(subnet_section(), file_of(subnet, vrf.engine), out);
+    for (const OptionData& option : subnet.options) write_section(option_section(), file_of(option), out);
+  }
+  for (const Attachment& attachment : vrf.attachments) {
+    write_section(attachment_section(), file_of(attachment, vrf.engine), out);
+  }
+  write_section(relay_section(), file_of(vrf.relay, vrf.engine), out);
+  if (vrf.engine == Engine::kea) write_section(kea_section(), file_of(vrf.kea), out);
+}
+
+}  // namespace
+}  // namespace config
+
+// [option82] is not there: every attachment has its own settings spelled out.
+std::string show_config(const Model& model) {
+  std::string out;
+  config::write_section(config::appliance_section(), config::file_of(model.appliance), out);
+  config::write_section(config::dataplane_section(), config::file_of(model.dataplane), out);
+  for (const LcorePlan& lcore : model.dataplane.lcores) {
+    config::write_section(config::lcore_section(), config::file_of(lcore), out);
+  }
+  for (const Port& port : model.ports)
+    config::write_section(config::port_section(), config::file_of(port), out);
+  for (const Vrf& vrf : model.vrfs) config::write_vrf(vrf, out);
+  return out;
+}
+
+}  // namespace xk

@@ -1,0 +1,28 @@
+// What the text values of keys may be. Each returns "" for a good text, else what is wrong with it
+// and what is allowed, to follow the quoted text.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace xk::config {
+
+using TextCheck = std::string (*)(std::string_view text);
+
+[[nodiscard]] std::string check_appliance_name(std::string_view text);
+[[nodiscard]] std::string check_vrf_name(std::string_view text);
+[[nodiscard]] std::string check_host_name(std::string_view text);
+[[nodiscard]] std::string check_domain(std::string_view text);
+[[nodiscard]] std::string check_directory(std::string_view text);
+[[nodiscard]] std::string check_file(std::string_view text);
+[[nodiscard]] std::string check_socket(std::string_view text);
+[[nodiscard]] std::string check_user(std::string_view text);
+[[nodiscard]] std::string check_interface(std::string_view text);
+[[nodiscard]] std::string check_device(std::string_view text);
+[[nodiscard]] std::string check_template(std::string_view text);
+[[nodiscard]] std::string check_option_name(std::string_view text);
+[[nodiscard]] std::string check_option_data(std::string_view text);
+[[nodiscard]] std::string check_hex(std::string_view text);
+[[nodiscard]] std::string check_vss(std::string_view text);
+
+}  // namespace xk::config

@@ -1,0 +1,127 @@
+#include "controlplane/config/validate.h"
+
+#include <bit>
+#include <unordered_map>
+#include <variant>
+
+#include "controlplane/config/keys.h"
+#include "controlplane/model/names.h"
+
+namespace xk::config {
+namespace {
+
+bool fits(Use use, Engine engine) { return use == Use::any || (use == Use::kea) == (engine == Engine::kea); }
+
+std::string only_with(Use use, Engine engine) {
+  return "; it is for engine = \"" + std::string(use == Use::kea ? "kea" : "relay") +
+         "\", and this VRF has engine = \"" + std::string(name_of(engine)) + "\"";
+}
+
+// Keys that mean nothing to the VRF's engine.
+template <typename S>
+void check_use(const Section<S>& section, const S& values, Engine engine, Mistakes& mistakes) {
+  if (values.at.line == 0) return;
+  if (!fits(section.info.use, engine)) {
+    mistakes.add(values.at, "[" + std::string(section.info.path) + "] means nothing here" +
+                                only_with(section.info.use, engine));
+    return;
+  }
+  for (const Key<S>& key : section.keys) {
+    const Position at = std::visit([&](auto member) { return (values.*member).at; }, key.member);
+    if (at.line == 0 || fits(key.info.use, engine)) continue;
+    mistakes.add(at, std::string(key.info.name) + ": means nothing here" + only_with(key.info.use, engine));
+  }
+}
+
+void check_uses(const FileVrf& file, Engine engine, Mistakes& mistakes) {
+  for (const FileSubnet& subnet : file.subnets) {
+    check_use(subnet_section(), subnet, engine, mistakes);
+    for (const FileOption& option : subnet.options) check_use(option_section(), option, engine, mistakes);
+  }
+  for (const FileAttachment& attachment : file.attachments) {
+    check_use(attachment_section(), attachment, engine, mistakes);
+  }
+  check_use(relay_section(), file.relay, engine, mistakes);
+  check_use(kea_section(), file.kea, engine, mistakes);
+}
+
+std::uint16_t queue_depth_of(const FileConfig& config, const FileVrf& file, Mistakes& mistakes) {
+  const Given<std::uint32_t>& depth =
+      file.queue_depth.given() ? file.queue_depth : config.dataplane.queue_depth;
+  if (file.queue_depth.good() && !std::has_single_bit(depth.value)) {
+    mistakes.add(depth.at, "queue_depth: " + std::to_string(depth.value) +
+                               " is no power of two; allowed: 16, 32, 64 and so on to 32768");
+  }
+  return static_cast<std::uint16_t>(depth.value);
+}
+
+Vrf validate_vrf(const FileConfig& config, const FileVrf& file, Mistakes& mistakes) {
+  Vrf vrf;
+  vrf.name = file.name.value;
+  vrf.device = file.device.value;
+  vrf.engine = static_cast<Engine>(file.engine.value.index);
+  vrf.queue_depth = queue_depth_of(config, file, mistakes);
+  vrf.kea = {file.kea.user.value, file.kea.template_file.value, file.kea.binary.value};
+  vrf.origin = mistakes.origin(file.at);
+  if (vrf.engine == Engine::native) {
+    mistakes.add(file.engine.at,
+                 "engine: \"native\" is not served in this version; allowed: \"kea\", \"relay\"");
+  } else if (!file.engine.bad) {
+    check_uses(file, vrf.engine, mistakes);
+  }
+  validate_subnets(file, config.appliance.handoff_prefix, vrf, mistakes);
+  if (!file.engine.bad) validate_relay(config, file, vrf, mistakes);
+  validate_vrf_attachments(config, file, vrf, mistakes);
+  return vrf;
+}
+
+void check_vrf_names(const FileConfig& file, Mistakes& mistakes) {
+  std::unordered_map<std::string_view, Position> names;
+  std::unordered_map<std::string_view, Position> devices;
+  for (const FileVrf& vrf : file.vrfs) {
+    if (vrf.name.good()) {
+      const auto [other, fresh] = names.emplace(vrf.name.value, vrf.name.at);
+      if (!fresh) {
+        mistakes.add(vrf.name.at, "name: VRF " + quoted(vrf.name.value) + " is there already, in " +
+                                      line_text(other->second) + "; each name is allowed once");
+      }
+    }
+    if (vrf.device.good() && !vrf.device.value.empty()) {
+      const auto [other, fresh] = devices.emplace(vrf.device.value, vrf.device.at);
+      if (!fresh) {
+        mistakes.add(vrf.device.at, "device: " + quoted(vrf.device.value) + " is the device of the VRF in " +
+                                        line_text(other->second) + " already; each is allowed once");
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Tags tags_of(const Given<VlanIds>& vlan, const Given<Tpid>& outer, const Given<Tpid>& inner,
+             std::string_view outer_name, std::string_view inner_name, Mistakes& mistakes) {
+  const VlanIds& ids = vlan.value;
+  Tags tags{{ids.outer, 0x8100}, {ids.inner, 0x8100}};
+  if (ids.outer.value != 0) tags.outer.tpid = outer.value.value;
+  if (ids.inner.value != 0) tags.inner.tpid = inner.value.value;
+  if (vlan.bad) return tags;
+  if (outer.good() && ids.outer.value == 0) {
+    mistakes.add(outer.at, std::string(outer_name) + ": there is no tag; it needs a VLAN beside it");
+  }
+  if (inner.good() && ids.inner.value == 0) {
+    mistakes.add(inner.at,
+                 std::string(inner_name) + ": there is no inner tag; it needs two, as in \"200.300\"");
+  }
+  return tags;
+}
+
+Model validate(const FileConfig& file, Mistakes& mistakes) {
+  Model model;
+  validate_machine(file, model, mistakes);
+  check_vrf_names(file, mistakes);
+  for (const FileVrf& vrf : file.vrfs) model.vrfs.push_back(validate_vrf(file, vrf, mistakes));
+  validate_attachments(file, model, mistakes);
+  return model;
+}
+
+}  // namespace xk::config

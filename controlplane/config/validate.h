@@ -1,0 +1,32 @@
+// The file's shape, each value good by itself -> the model: whatever takes more than one value to
+// judge. Values marked bad were reported already and are left out of every judgement.
+#pragma once
+
+#include "controlplane/config/file_shape.h"
+#include "controlplane/config/mistakes.h"
+
+namespace xk::config {
+
+// The model is good if no mistake was added, now or before.
+[[nodiscard]] Model validate(const FileConfig& file, Mistakes& mistakes);
+
+// Parts of it, one a file.
+void validate_machine(const FileConfig& file, Model& model, Mistakes& mistakes);
+void validate_subnets(const FileVrf& file, const Given<Prefix4>& handoff_prefix, Vrf& vrf,
+                      Mistakes& mistakes);
+void validate_options(const FileSubnet& file, Subnet& subnet, Mistakes& mistakes);
+void validate_relay(const FileConfig& config, const FileVrf& file, Vrf& vrf, Mistakes& mistakes);
+void validate_vrf_attachments(const FileConfig& config, const FileVrf& file, Vrf& vrf, Mistakes& mistakes);
+// Over all VRFs: duplicates, limits, circuit-ids. Model and file have the same VRFs and attachments
+// in the same order.
+void validate_attachments(const FileConfig& config, const Model& model, Mistakes& mistakes);
+
+// The two TPIDs of a pair of tags; reports one that is given without its tag.
+struct Tags {
+  VlanTag outer{};
+  VlanTag inner{};
+};
+[[nodiscard]] Tags tags_of(const Given<VlanIds>& vlan, const Given<Tpid>& outer, const Given<Tpid>& inner,
+                           std::string_view outer_name, std::string_view inner_name, Mistakes& mistakes);
+
+}  // namespace xk::config

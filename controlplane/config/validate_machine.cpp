@@ -1,0 +1,176 @@
+#include <bit>
+#include <map>
+#include <set>
+
+#include "controlplane/config/keys.h"
+#include "controlplane/config/validate.h"
+#include "controlplane/model/names.h"
+
+namespace xk::config {
+namespace {
+
+constexpr std::uint64_t kBufferBytes = 2560;  // of one packet buffer with its header and private area
+
+void validate_appliance(const FileConfig& config, Model& model, Mistakes& mistakes) {
+  const FileAppliance& file = config.appliance;
+  model.appliance = {
+      .name = file.name.value,
+      .hostname = file.hostname.value,
+      .state_dir = file.state_dir.value,
+      .run_dir = file.run_dir.value,
+      .log_dir = file.log_dir.value,
+      .bpf_dir = file.bpf_dir.value,
+      .api_socket = file.api_socket.given() ? file.api_socket.value : file.run_dir.value + "/api.sock",
+      .api_socket_mode = file.api_socket_mode.value.value,
+      .api_group = file.api_group.value,
+      .log_level = std::string(kLogLevels[file.log_level.value.index]),
+      .handoff_prefix = file.handoff_prefix.value};
+  if (!file.handoff_prefix.good()) return;
+  const Prefix4& prefix = file.handoff_prefix.value;
+  const std::uint32_t first = prefix.network.value >> 24;
+  if (prefix.length < 8 || first == 0 || first == 127 || first >= 224) {
+    mistakes.add(file.handoff_prefix.at,
+                 "handoff_prefix: " + quoted(to_string(prefix)) +
+                     " holds addresses no host may have; allowed: unicast, /8 to /30");
+    return;
+  }
+  // VRF ids run from 1, and id n has the addresses 2n and 2n + 1.
+  const std::uint64_t needed = 2 * (config.vrfs.size() + 1);
+  const std::uint64_t size = std::uint64_t{1} << (32 - prefix.length);
+  if (size < needed) {
+    mistakes.add(file.handoff_prefix.at, "handoff_prefix: " + quoted(to_string(prefix)) + " has " +
+                                             std::to_string(size) + " addresses; " +
+                                             std::to_string(config.vrfs.size()) + " VRFs need " +
+                                             std::to_string(needed));
+  }
+}
+
+LcorePlan validate_lcore(const FileLcore& file, std::map<std::uint32_t, Position>& cpus, Mistakes& mistakes) {
+  LcorePlan plan{.cpu = file.cpu.value, .roles = {}};
+  if (file.cpu.good()) {
+    const auto [other, fresh] = cpus.emplace(file.cpu.value, file.cpu.at);
+    if (!fresh) {
+      mistakes.add(file.cpu.at, "cpu: " + std::to_string(file.cpu.value) + " has an lcore already, in " +
+                                    line_text(other->second) + "; two busy loops must not share a CPU");
+    }
+  }
+  std::set<std::uint8_t> seen;
+  for (const Given<Choice>& loop : file.loops.value) {
+    if (!seen.insert(loop.value.index).second) {
+      mistakes.add(loop.at, "loops: " + quoted(kLoopRoleNames[loop.value.index]) +
+                                " is there twice; each is allowed once an lcore");
+    }
+    plan.roles.push_back(static_cast<LoopRole>(loop.value.index));
+  }
+  return plan;
+}
+
+void validate_lcores(const FileDataplane& file, DataplaneSettings& out, Mistakes& mistakes) {
+  std::map<std::uint32_t, Position> cpus;
+  std::set<LoopRole> roles;
+  bool all_good = true;
+  for (const FileLcore& lcore : file.lcores) {
+    out.lcores.push_back(validate_lcore(lcore, cpus, mistakes));
+    roles.insert(out.lcores.back().roles.begin(), out.lcores.back().roles.end());
+    all_good = all_good && lcore.loops.good();
+  }
+  if (file.lcores.empty() || !all_good) return;
+  for (const LoopRole role : {LoopRole::rx, LoopRole::vrf, LoopRole::tx}) {
+    if (roles.contains(role)) continue;
+    mistakes.add(file.lcores.front().at, "no [[dataplane.lcore]] runs the loop " + quoted(name_of(role)) +
+                                             "; \"rx\", \"vrf\" and \"tx\" must each be on at least one");
+  }
+}
+
+void validate_dataplane(const FileDataplane& file, DataplaneSettings& out, Mistakes& mistakes) {
+  out.user = file.user.value;
+  out.buffers = file.buffers.value;
+  out.queue_depth = static_cast<std::uint16_t>(file.queue_depth.value);
+  out.quantum_bytes = file.quantum_bytes.value;
+  out.idle_spin_us = file.idle_spin_us.value;
+  out.memory_mib = file.memory_mib.value;
+  if (!std::has_single_bit(file.queue_depth.value)) {
+    mistakes.add(file.queue_depth.at, "queue_depth: " + std::to_string(file.queue_depth.value) +
+                                          " is no power of two; allowed: 16, 32, 64 and so on to 32768");
+  }
+  const std::uint64_t buffer_mib = (file.buffers.value * kBufferBytes + (1 << 20) - 1) >> 20;
+  if (!file.buffers.bad && !file.memory_mib.bad && buffer_mib > file.memory_mib.value) {
+    const Position at = file.buffers.given() ? file.buffers.at : file.memory_mib.at;
+    mistakes.add(at, "buffers: " + std::to_string(file.buffers.value) + " buffers take " +
+                         std::to_string(buffer_mib) +
+                         " MiB; memory_mib = " + std::to_string(file.memory_mib.value) + " allows " +
+                         std::to_string((std::uint64_t{file.memory_mib.value} << 20) / kBufferBytes));
+  }
+  validate_lcores(file, out, mistakes);
+}
+
+void check_port(const FilePort& file, PortKind kind, Mistakes& mistakes) {
+  const std::string driver = "driver = \"" + std::string(name_of(kind)) + "\"";
+  if (kind != PortKind::af_xdp && !file.device.given()) {
+    mistakes.add(file.at, "[[port]] with " + driver + " has no device, which it needs");
+  }
+  if (kind == PortKind::af_xdp && file.device.good()) {
+    mistakes.add(file.device.at, "device: means nothing with " + driver +
+                                     "; the name is the interface. It is for \"ethdev\" and \"pcap\"");
+  }
+  if (kind != PortKind::af_xdp && file.generic.good() && file.generic.value) {
+    mistakes.add(file.generic.at, "generic: means nothing with " + driver + "; it is for \"af_xdp\"");
+  }
+  if (file.exception.bad) return;
+  const bool to_port =
+      static_cast<ExceptionPolicy>(file.exception.value.index) == ExceptionPolicy::exception_port;
+  if (to_port && kind != PortKind::ethdev) {
+    mistakes.add(file.exception.at,
+                 "exception: \"port\" means nothing with " + driver +
+                     "; it is for \"ethdev\"; XDP passes other traffic to the kernel by itself");
+  } else if (to_port && !file.exception_device.given()) {
+    mistakes.add(file.exception.at,
+                 "exception: \"port\" needs exception_device, as in "
+                 "exception_device = \"net_tap0,iface=exc0\"");
+  }
+  if (!to_port && file.exception_device.good()) {
+    mistakes.add(file.exception_device.at, "exception_device: means nothing without exception = \"port\"");
+  }
+}
+
+void validate_ports(const FileConfig& config, Model& model, Mistakes& mistakes) {
+  std::map<std::string_view, Position> names;
+  std::map<std::string_view, Position> devices;
+  for (const FilePort& file : config.ports) {
+    const auto kind = static_cast<PortKind>(file.driver.value.index);
+    if (!file.driver.bad) check_port(file, kind, mistakes);
+    if (file.name.good()) {
+      const auto [other, fresh] = names.emplace(file.name.value, file.name.at);
+      if (!fresh) {
+        mistakes.add(file.name.at, "name: port " + quoted(file.name.value) + " is there already, in " +
+                                       line_text(other->second) + "; each name is allowed once");
+      }
+    }
+    for (const Given<std::string>* device : {&file.device, &file.exception_device}) {
+      if (!device->good()) continue;
+      const auto [other, fresh] = devices.emplace(device->value, device->at);
+      if (!fresh) {
+        mistakes.add(device->at, "device " + quoted(device->value) + " is used already, in " +
+                                     line_text(other->second) + "; each is allowed once");
+      }
+    }
+    model.ports.push_back({.name = file.name.value,
+                           .kind = kind,
+                           .device = file.device.value,
+                           .queues = static_cast<std::uint16_t>(file.queues.value),
+                           .exception = static_cast<ExceptionPolicy>(file.exception.value.index),
+                           .exception_device = file.exception_device.value,
+                           .force_generic = file.generic.value,
+                           .origin = mistakes.origin(file.at)});
+  }
+}
+
+}  // namespace
+
+void validate_machine(const FileConfig& file, Model& model, Mistakes& mistakes) {
+  validate_appliance(file, model, mistakes);
+  validate_dataplane(file.dataplane, model.dataplane, mistakes);
+  validate_ports(file, model, mistakes);
+}
+
+}  // namespace xk::config

@@ -1,0 +1,99 @@
+// [vrf.relay]
+#include <algorithm>
+#include <unordered_map>
+
+#include "controlplane/config/validate.h"
+#include "controlplane/config/vss.h"
+
+namespace xk::config {
+namespace {
+
+void check_servers(const FileRelay& file, const FileVrf& vrf, Mistakes& mistakes) {
+  std::unordered_map<Ip4, Position> seen;
+  for (const Given<Ip4>& server : file.servers.value) {
+    const auto [other, fresh] = seen.emplace(server.value, server.at);
+    if (!fresh) {
+      mistakes.add(server.at, "servers: " + quoted(to_string(server.value)) + " is there already, in " +
+                                  line_text(other->second) + "; each server is allowed once");
+    }
+    if (file.source.good() && server.value == file.source.value) {
+      mistakes.add(server.at, "servers: " + quoted(to_string(server.value)) +
+                                  " is our own source address; a server must be another host");
+    }
+  }
+  // A VRF without clients may be there for its name only.
+  if (file.servers.value.empty() && !file.servers.bad && !vrf.attachments.empty()) {
+    const Position at = file.servers.given() ? file.servers.at : file.at.line != 0 ? file.at : vrf.at;
+    mistakes.add(at, "engine = \"relay\" needs [vrf.relay] servers, as in servers = [\"192.0.2.10\"]");
+  }
+}
+
+void check_server_vrf(const FileConfig& config, const FileRelay& file, Mistakes& mistakes) {
+  if (!file.server_vrf.good() || file.server_vrf.value.empty()) return;
+  std::vector<std::string_view> names;
+  for (const FileVrf& vrf : config.vrfs) {
+    if (vrf.name.value == file.server_vrf.value) return;
+    if (vrf.name.good()) names.push_back(vrf.name.value);
+  }
+  mistakes.add(file.server_vrf.at, "server_vrf: there is no VRF " + quoted(file.server_vrf.value) +
+                                       did_you_mean(file.server_vrf.value, names) +
+                                       "; it must be one of the file");
+}
+
+void check_way_out(const FileRelay& file, Mistakes& mistakes) {
+  if (file.server_interface.given() && (file.server_interface.bad || !file.server_interface.value.empty()))
+    return;
+  if (file.next_hop.good()) {
+    mistakes.add(file.next_hop.at, "next_hop: needs server_interface, to know where it is");
+  }
+  if (file.server_vlan.good() && file.server_vlan.value.outer.value != 0) {
+    mistakes.add(file.server_vlan.at, "server_vlan: needs server_interface, to know where it is");
+  }
+}
+
+void check_override(const FileVrf& file, const Vrf& vrf, Mistakes& mistakes) {
+  if (!file.relay.server_id_override.good() || !file.relay.server_id_override.value) return;
+  for (std::size_t i = 0; i < vrf.subnets.size(); ++i) {
+    const FileSubnet& subnet = file.subnets[i];
+    if (subnet.gateway.given() || subnet.server_identifier.given() || !subnet.prefix.good()) continue;
+    // With the kea engine the subnet itself was refused already.
+    if (vrf.engine == Engine::kea) continue;
+    mistakes.add(file.relay.server_id_override.at,
+                 "server_id_override: the subnet " + to_string(subnet.prefix.value) + " in " +
+                     line_text(subnet.at) +
+                     " has neither gateway nor server_identifier; one is needed for sub-option 11");
+  }
+}
+
+}  // namespace
+
+void validate_relay(const FileConfig& config, const FileVrf& file, Vrf& vrf, Mistakes& mistakes) {
+  const FileRelay& relay = file.relay;
+  const Tags tags = tags_of(relay.server_vlan, relay.server_outer_tpid, relay.server_inner_tpid,
+                            "server_outer_tpid", "server_inner_tpid", mistakes);
+  const bool has_source = relay.source.given();
+  for (const Given<Ip4>& server : relay.servers.value) vrf.relay.servers.push_back(server.value);
+  vrf.relay.server_vrf = relay.server_vrf.value;
+  vrf.relay.server_interface = relay.server_interface.value;
+  vrf.relay.server_outer = tags.outer;
+  vrf.relay.server_inner = tags.inner;
+  vrf.relay.next_hop = relay.next_hop.value;
+  vrf.relay.source = relay.source.value;
+  vrf.relay.hops_max = static_cast<std::uint8_t>(relay.hops_max.value);
+  vrf.relay.link_selection = vrf.engine == Engine::kea || has_source || relay.link_selection.value;
+  vrf.relay.server_id_override = relay.server_id_override.value;
+  vrf.relay.relay_flags = relay.relay_flags.value;
+  vrf.relay.vss = parse_vss(relay.vss.value).value_or(VssEntry{});
+  check_override(file, vrf, mistakes);
+  if (vrf.engine != Engine::relay) return;
+  check_servers(relay, file, mistakes);
+  check_server_vrf(config, relay, mistakes);
+  check_way_out(relay, mistakes);
+  if (has_source && relay.link_selection.good() && !relay.link_selection.value) {
+    mistakes.add(
+        relay.link_selection.at,
+        "link_selection: false with source: the servers could not tell the client's subnet; leave one out");
+  }
+}
+
+}  // namespace xk::config

@@ -1,0 +1,21 @@
+// Finding things in the model. All results are borrowed from it; nullptr: there is none.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "controlplane/model/model.h"
+
+namespace xk {
+
+[[nodiscard]] const Vrf* find_vrf(const Model& model, std::string_view name);
+[[nodiscard]] const Port* find_port(const Model& model, std::string_view name);
+[[nodiscard]] const Subnet* find_subnet(const Vrf& vrf, const Prefix4& prefix);
+
+// "{hostname}": the configured one, or the machine's.
+[[nodiscard]] std::string hostname_of(const Appliance& appliance);
+
+// "eth1", "eth1 vlan 100", "eth1 vlan 200.300": for errors and tables.
+[[nodiscard]] std::string attachment_text(std::string_view interface, Vid outer, Vid inner);
+
+}  // namespace xk

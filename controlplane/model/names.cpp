@@ -1,0 +1,20 @@
+#include "controlplane/model/names.h"
+
+namespace xk {
+namespace {
+
+template <typename Enum, std::size_t N>
+std::string_view name_in(const std::array<std::string_view, N>& names, Enum value) {
+  const auto index = static_cast<std::size_t>(value);
+  return index < names.size() ? names[index] : std::string_view("?");
+}
+
+}  // namespace
+
+std::string_view name_of(Engine engine) { return name_in(kEngineNames, engine); }
+std::string_view name_of(Option82Policy policy) { return name_in(kOption82PolicyNames, policy); }
+std::string_view name_of(PortKind kind) { return name_in(kPortKindNames, kind); }
+std::string_view name_of(ExceptionPolicy policy) { return name_in(kExceptionPolicyNames, policy); }
+std::string_view name_of(LoopRole role) { return name_in(kLoopRoleNames, role); }
+
+}  // namespace xk
