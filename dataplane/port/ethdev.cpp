@@ -36,6 +36,7 @@ class EthdevQueue final : public PortQueue {
  private:
   std::uint16_t port_;
   int interrupt_fd_;
+  std::uint64_t unusable_ = 0;  // frames no one buffer could hold
 };
 
 std::uint16_t EthdevQueue::rx_burst(std::span<rte_mbuf*> out) {
@@ -45,7 +46,10 @@ std::uint16_t EthdevQueue::rx_burst(std::span<rte_mbuf*> out) {
   for (std::uint16_t i = 0; i < count; ++i) {
     rte_mbuf* mbuf = out[i];
     // Some drivers (net_af_packet) take the outer tag out of the frame: classification needs it there.
-    if ((mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 && rte_vlan_insert(&mbuf) != 0) {
+    // A frame in several segments (net_memif may) goes into one, or is longer than any we handle.
+    if (rte_pktmbuf_linearize(mbuf) != 0 ||
+        ((mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 && rte_vlan_insert(&mbuf) != 0)) {
+      ++unusable_;
       rte_pktmbuf_free(mbuf);
       continue;
     }
@@ -66,7 +70,7 @@ void EthdevQueue::disarm() {
 
 std::uint64_t EthdevQueue::buffer_none() const {
   rte_eth_stats statistics{};
-  return rte_eth_stats_get(port_, &statistics) == 0 ? statistics.rx_nombuf : 0;
+  return rte_eth_stats_get(port_, &statistics) == 0 ? statistics.rx_nombuf + unusable_ : unusable_;
 }
 
 Error device_error(const char* what, int result) {

@@ -17,10 +17,10 @@ struct RingFree {
   void operator()(rte_ring* ring) const { std::free(ring); }
 };
 
-// Pointers in, pointers out; holds size - 1 of them. What is in it when it goes is not freed.
+// Pointers in, pointers out. What is in it when it goes is not freed.
 using RingHandle = std::unique_ptr<rte_ring, RingFree>;
 
-// size: a power of two. flags: RING_F_SP_ENQ, RING_F_SC_DEQ.
-[[nodiscard]] std::expected<RingHandle, Error> make_ring(std::uint32_t size, unsigned flags);
+// Holds exactly capacity pointers. flags: RING_F_SP_ENQ, RING_F_SC_DEQ.
+[[nodiscard]] std::expected<RingHandle, Error> make_ring(std::uint32_t capacity, unsigned flags);
 
 }  // namespace xk

@@ -21,7 +21,7 @@ namespace xk {
 // test thread beside the loops. Outlives its queue, and pool outlives both.
 class SimWire {
  public:
-  // Frames that may wait in each direction: a power of two, less one.
+  // Frames that may wait in each direction.
   [[nodiscard]] static std::expected<std::unique_ptr<SimWire>, Error> make(std::uint32_t rx_depth,
                                                                            std::uint32_t tx_depth,
                                                                            rte_mempool* pool);

@@ -1,0 +1,39 @@
+// What the loops read and the control thread replaces as a whole: one configuration generation and
+// the ports there are. Immutable once published; freed when every loop has moved on.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "dataplane/base/forwarding.h"
+#include "dataplane/pipeline/runtime_port.h"
+#include "dataplane/pipeline/vrf_queue.h"
+
+namespace xk {
+
+// One receive queue of a loop.
+struct RxBinding {
+  PortQueue* queue = nullptr;
+  RuntimePort* port = nullptr;
+  PortId id{};                                // of the port in the snapshot
+  bool mapped = false;                        // the snapshot has it
+  std::uint64_t* buffer_none_seen = nullptr;  // the loop's, of the port's queue
+};
+
+// What one loop runs in this generation.
+struct LoopView {
+  std::vector<RxBinding> rx;
+  std::vector<TxBuffer*> tx;
+  bool polled = false;  // some rx queue has no descriptor to wait for
+};
+
+struct Generation {
+  std::shared_ptr<const Forwarding> forwarding;  // null: nothing published yet
+  std::vector<VrfQueue*> queues;                 // by VRF id
+  std::vector<RuntimePort*> ports;               // by slot; null: none there
+  std::vector<RuntimePort*> port_of_id;          // by PortId; null: not here (yet, or any more)
+  std::vector<LoopView> loops;
+};
+
+}  // namespace xk

@@ -1,0 +1,141 @@
+// One thread's work: the stages it runs (rx, vrf, tx), and how it sleeps. A pipeline has one loop
+// that runs all three, or several, each VRF, receive queue and transmit queue belonging to exactly
+// one of them.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dataplane/base/counters.h"
+#include "dataplane/base/fd.h"
+#include "dataplane/pipeline/classify.h"
+#include "dataplane/pipeline/counters_region.h"
+#include "dataplane/pipeline/generation.h"
+#include "dataplane/pipeline/packet.h"
+#include "dataplane/pipeline/scheduler.h"
+#include "dataplane/relay/relay.h"
+
+namespace xk {
+
+// Stages of a loop.
+enum Stage : std::uint8_t { kStageRx = 1, kStageVrf = 2, kStageTx = 4 };
+inline constexpr std::uint8_t kStagesAll = kStageRx | kStageVrf | kStageTx;
+
+class Loop;
+
+// What all loops of a pipeline share. Outlives them.
+struct Shared {
+  rte_mempool* pool = nullptr;
+  std::uint32_t idle_spin_us = 50;
+  std::uint64_t (*now_ms)() = nullptr;
+  std::atomic<const Generation*> generation{nullptr};
+  std::atomic<std::uint64_t> epoch{0};  // counts the changes of generation
+  std::atomic<bool> stop{false};
+  std::vector<Loop*> loops;
+};
+
+class Loop {
+ public:
+  [[nodiscard]] static std::expected<std::unique_ptr<Loop>, Error> make(Shared& shared, std::uint32_t index,
+                                                                        std::uint8_t stages,
+                                                                        std::span<VrfCounters> counters);
+  ~Loop();
+
+  // Until shared.stop: works, spins for idle_spin_us without work, sleeps.
+  void run();
+  // Every stage once. True: something was done.
+  bool iterate();
+
+  // Any thread: ends the loop's sleep.
+  void wake() const;
+  // Control thread: a descriptor that ends the loop's sleep when it is readable.
+  [[nodiscard]] std::expected<void, Error> watch(int fd);
+  void unwatch(int fd);
+  // The epoch this loop has arrived in: it holds nothing of an earlier generation.
+  [[nodiscard]] std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::uint8_t stages() const { return stages_; }
+  // Times the loop went to sleep, for tests.
+  [[nodiscard]] std::uint64_t sleeps() const { return sleeps_.load(std::memory_order_relaxed); }
+
+ private:
+  // Packets for another loop's transmit queues, handed over a burst at a time.
+  struct Outbox {
+    std::uint16_t count = 0;
+    std::array<rte_mbuf*, kBurstMax> packets{};
+  };
+
+  Loop(Shared& shared, std::uint32_t index, std::uint8_t stages, std::span<VrfCounters> counters);
+
+  // loop.cpp
+  void adopt();
+  bool sleep();
+  [[nodiscard]] bool has_work() const;
+  void wake_touched();
+  void count_lost();
+  void count_drop(VrfId vrf, Outcome reason, std::uint64_t packets = 1) {
+    counters_[vrf.value].outcomes[static_cast<std::size_t>(reason)].add(packets);
+  }
+  void drop(rte_mbuf* mbuf, VrfId vrf, Outcome reason) {
+    count_drop(vrf, reason);
+    rte_pktmbuf_free(mbuf);
+  }
+
+  // rx_stage.cpp
+  bool receive();
+  void receive_burst(const RxBinding& binding, std::span<rte_mbuf*> packets);
+  void cross(rte_mbuf* mbuf, RuntimePort& to);
+  void enqueue_run(VrfQueue* queue, std::span<rte_mbuf*> packets);
+  void announce(VrfQueue& queue);
+
+  // vrf_stage.cpp
+  bool serve();
+  void retire(VrfQueue* queue);
+  void process(VrfQueue& queue, std::span<rte_mbuf*> packets);
+  void process_one(VrfQueue& queue, rte_mbuf* mbuf);
+  void request(const Received& received, rte_mbuf* mbuf);
+  void finish(rte_mbuf* in, const Verdict& verdict, const Emission& emission, PacketKind kind);
+  [[nodiscard]] bool have_spare();
+
+  // tx_stage.cpp
+  void send(rte_mbuf* mbuf, RuntimePort& port, std::uint16_t queue, PacketKind kind, VrfId counted);
+  void stage(rte_mbuf* mbuf, TxBuffer& buffer, PacketKind kind, VrfId counted);
+  void hand_over(rte_mbuf* mbuf, std::uint32_t loop);
+  void flush_outbox(std::uint32_t loop);
+  bool collect_inbox();
+  void flush_buffer(TxBuffer& buffer);
+  bool transmit();
+  void count_sent(TxBuffer& buffer, std::uint16_t sent);
+
+  Shared& shared_;
+  const std::uint32_t index_;
+  const std::uint8_t stages_;
+  const std::span<VrfCounters> counters_;
+  bool alone_ = true;  // no other loop
+
+  const Generation* generation_ = nullptr;
+  const Forwarding* forwarding_ = nullptr;
+  const LoopView* view_ = nullptr;
+  std::atomic<std::uint64_t> epoch_{0};
+  std::uint64_t now_ms_ = 0;
+  std::uint32_t iterations_ = 0;
+
+  Fd wake_fd_;
+  Fd epoll_;
+  alignas(64) std::atomic<bool> sleeping_{false};
+  std::atomic<std::uint64_t> sleeps_{0};
+  std::array<bool, kLoopsMax> touched_{};  // other loops that were given work in this iteration
+
+  RingHandle ready_;  // VrfQueue*: became active by another loop's hand
+  RingHandle inbox_;  // rte_mbuf*: to send on a queue of this loop
+  std::array<Outbox, kLoopsMax> outboxes_;
+  Scheduler scheduler_;
+  TxBuffer* dirty_ = nullptr;
+  rte_mbuf* spare_ = nullptr;  // the buffer the next packet is built in
+  RecentRequests recent_;
+};
+
+}  // namespace xk

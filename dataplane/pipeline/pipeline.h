@@ -1,0 +1,105 @@
+// The dataplane's engine: ports in and out, a queue for every VRF, the loops between them. All calls
+// come from one control thread; the loops run beside it and are never stopped for a change.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "dataplane/base/forwarding.h"
+#include "dataplane/pipeline/counters_region.h"
+#include "dataplane/pipeline/loop.h"
+
+namespace xk {
+
+// One loop: where it runs and which stages (bits of Stage) it has.
+struct LoopPlacement {
+  int cpu = -1;  // -1: wherever the kernel likes
+  std::uint8_t stages = kStagesAll;
+};
+
+struct PipelineOptions {
+  std::vector<LoopPlacement> loops;  // empty: one loop with all stages; else every stage somewhere
+  std::uint32_t idle_spin_us = 50;   // spins so long without work before it sleeps
+  rte_mempool* pool = nullptr;       // private bytes: kPacketPrivateBytes
+  CountersRegion* counters = nullptr;
+  std::uint64_t (*now_ms)() = nullptr;  // monotonic; default: the machine's clock
+};
+
+// The queues of a port; those of an exception port joined to it, if it has one.
+struct PortQueues {
+  std::vector<std::unique_ptr<PortQueue>> queues;
+  std::unique_ptr<PortQueue> exception;
+};
+
+class Pipeline {
+ public:
+  // pool and counters outlive the pipeline.
+  [[nodiscard]] static std::expected<std::unique_ptr<Pipeline>, Error> make(PipelineOptions options);
+  ~Pipeline();
+
+  // Starts a thread a loop, which block all signals.
+  [[nodiscard]] std::expected<void, Error> start();
+  // Ends the threads. What is in the queues stays there.
+  void stop();
+  // Every loop once, in the caller's thread, while not started. True: something was done.
+  bool iterate();
+
+  // In place on return: loops receive from it. A port with the same key is replaced.
+  [[nodiscard]] std::expected<void, Error> add_port(const PortKey& key, PortQueues queues);
+  // On return no loop touches it and its queues are closed; one that is not there is no error.
+  void remove_port(const PortKey& key);
+  [[nodiscard]] bool has_port(const PortKey& key) const;
+  [[nodiscard]] std::vector<PortKey> port_keys() const;
+
+  // On return every loop forwards by it and the old one is gone; packets that wait in queues stay
+  // there. On error the old one stays in force.
+  [[nodiscard]] std::expected<void, Error> publish(std::unique_ptr<const Forwarding> forwarding);
+  [[nodiscard]] std::uint64_t generation() const;
+
+  // Counts what the ports lost before rx_burst could see it. Call about every second.
+  void count_port_losses();
+  // Times the loops went to sleep.
+  [[nodiscard]] std::uint64_t sleeps() const;
+
+ private:
+  explicit Pipeline(PipelineOptions options);
+  [[nodiscard]] std::expected<void, Error> make_loops();
+  void run_loop(std::size_t index);
+  [[nodiscard]] std::unique_ptr<RuntimePort> make_runtime_port(
+      const PortKey& key, std::vector<std::unique_ptr<PortQueue>> queues);
+  [[nodiscard]] std::uint32_t next_loop(Stage stage);
+  [[nodiscard]] std::size_t free_slot(std::size_t at) const;
+  [[nodiscard]] std::expected<std::vector<VrfQueue*>, Error> arrange_queues(
+      const Forwarding& forwarding, std::vector<std::unique_ptr<VrfQueue>>& made) const;
+  [[nodiscard]] std::vector<std::uint32_t> owners(const Forwarding& forwarding) const;
+  [[nodiscard]] std::unique_ptr<Generation> make_generation(std::shared_ptr<const Forwarding> forwarding,
+                                                            std::vector<VrfQueue*> queues) const;
+  [[nodiscard]] std::expected<void, Error> watch(const RuntimePort& port);
+  void close(std::vector<std::unique_ptr<RuntimePort>> ports);
+  void put_in_force(std::unique_ptr<Generation> generation);
+  void quiesce();
+  void drain(std::vector<std::unique_ptr<VrfQueue>> queues);
+
+  PipelineOptions options_;
+  Shared shared_;
+  std::vector<std::unique_ptr<Loop>> loops_;
+  std::vector<std::thread> threads_;
+  std::unique_ptr<Generation> generation_;
+  std::vector<std::unique_ptr<VrfQueue>> queues_;  // of the VRFs of the snapshot in force
+  std::vector<std::unique_ptr<RuntimePort>> ports_;
+  struct Loss {
+    const PortQueue* queue = nullptr;
+    std::uint64_t buffer_none_seen = 0;
+    std::uint64_t lost_seen = 0;
+  };
+  std::vector<std::unique_ptr<Loss>> losses_;
+  std::uint32_t serials_ = 0;
+  std::uint32_t assigned_[2] = {0, 0};  // receive and transmit queues given to loops so far
+};
+
+}  // namespace xk

@@ -1,0 +1,112 @@
+#include <rte_prefetch.h>
+
+#include "dataplane/pipeline/loop.h"
+
+namespace xk {
+namespace {
+
+// Bursts taken from one receive queue before the VRFs have their turn: receiving is cheaper than
+// relaying, and a port must not overflow while one VRF is flooded.
+constexpr int kBurstsMax = 4;
+
+}  // namespace
+
+bool Loop::receive() {
+  bool worked = false;
+  std::array<rte_mbuf*, kBurstMax> packets;
+  for (const RxBinding& binding : view_->rx) {
+    for (int burst = 0; burst < kBurstsMax; ++burst) {
+      const std::uint16_t count = binding.queue->rx_burst(packets);
+      if (count == 0) break;
+      worked = true;
+      receive_burst(binding, std::span(packets.data(), count));
+      if (count < kBurstMax) break;
+    }
+  }
+  return worked;
+}
+
+// Sorts a burst into the VRFs' queues; neighbours for the same VRF go in together.
+void Loop::receive_burst(const RxBinding& binding, std::span<rte_mbuf*> packets) {
+  std::size_t run_start = 0;
+  std::size_t run_end = 0;
+  VrfQueue* run_queue = nullptr;
+  const auto end_run = [&] {
+    if (run_end != run_start) enqueue_run(run_queue, packets.subspan(run_start, run_end - run_start));
+    run_start = run_end;
+  };
+  for (rte_mbuf* mbuf : packets) {
+    if (binding.port->is_exception) {
+      cross(mbuf, *binding.port->peer);
+      continue;
+    }
+    if (!binding.mapped || forwarding_ == nullptr) {
+      counters_[0].rx.add(1);
+      drop(mbuf, VrfId{}, XK_UNMAPPED);
+      continue;
+    }
+    const Classified classified = classify(frame_of(mbuf), binding.id, *forwarding_);
+    if (classified.is_foreign && binding.port->peer != nullptr) {
+      cross(mbuf, *binding.port->peer);
+      continue;
+    }
+    const VrfId vrf = classified.attachment != nullptr ? classified.attachment->vrf : VrfId{};
+    counters_[vrf.value].rx.add(1);
+    if (classified.drop_reason != XK_OUTCOME_COUNT) {
+      drop(mbuf, vrf, classified.drop_reason);
+      continue;
+    }
+    PacketMeta& meta = meta_of(mbuf);
+    meta.headers = classified.headers;
+    meta.attachment = classified.attachment->id;
+    meta.counted = vrf;
+    meta.walk = classified.walk;
+    VrfQueue* queue = generation_->queues[vrf.value];
+    if (queue != run_queue) {
+      end_run();
+      run_queue = queue;
+    }
+    // Dropped packets leave gaps, which the kept ones close.
+    packets[run_end++] = mbuf;
+  }
+  end_run();
+}
+
+// Between an ethdev port and its exception port, untouched.
+void Loop::cross(rte_mbuf* mbuf, RuntimePort& to) {
+  counters_[0].rx.add(1);
+  send(mbuf, to, 0, PacketKind::exception, VrfId{});
+}
+
+void Loop::enqueue_run(VrfQueue* queue, std::span<rte_mbuf*> packets) {
+  const auto wanted = static_cast<unsigned>(packets.size());
+  const unsigned taken =
+      rte_ring_enqueue_burst(queue->ring.get(), reinterpret_cast<void**>(packets.data()), wanted, nullptr);
+  if (taken != 0) announce(*queue);
+  if (taken == wanted) return;
+  count_drop(queue->vrf, XK_VRF_QUEUE_FULL, wanted - taken);
+  free_all(packets.subspan(taken));
+}
+
+// Tells the queue's owner that it has work, once until it is empty again. The packets were put in
+// before the flag is read; retire() clears the flag before it looks for packets.
+void Loop::announce(VrfQueue& queue) {
+  if (queue.loop == index_ && alone_) {
+    if (queue.active.load(std::memory_order_relaxed)) return;
+    queue.active.store(true, std::memory_order_relaxed);
+    scheduler_.activate(&queue);
+    return;
+  }
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (queue.active.load(std::memory_order_relaxed)) return;
+  if (queue.active.exchange(true, std::memory_order_acq_rel)) return;
+  if (queue.loop == index_) {
+    scheduler_.activate(&queue);
+    return;
+  }
+  // Never full: a queue is in it at most once.
+  rte_ring_enqueue(shared_.loops[queue.loop]->ready_.get(), &queue);
+  touched_[queue.loop] = true;
+}
+
+}  // namespace xk

@@ -1,0 +1,143 @@
+#include <rte_prefetch.h>
+
+#include "dataplane/pipeline/loop.h"
+
+namespace xk {
+namespace {
+
+// Packets relayed before the ports have their turn again.
+constexpr std::uint32_t kServeBudget = 64;
+
+PacketKind kind_of(AttachmentRole role) {
+  return role == AttachmentRole::client ? PacketKind::request : PacketKind::reply;
+}
+
+}  // namespace
+
+bool Loop::serve() {
+  if (!alone_) {
+    std::array<void*, kBurstMax> ready;
+    unsigned count = 0;
+    while ((count = rte_ring_dequeue_burst(ready_.get(), ready.data(), kBurstMax, nullptr)) != 0)
+      for (unsigned i = 0; i < count; ++i) scheduler_.activate(static_cast<VrfQueue*>(ready[i]));
+  }
+  if (scheduler_.idle()) return false;
+  now_ms_ = shared_.now_ms();
+  const auto serve_queue = [this](VrfQueue& queue, std::span<rte_mbuf*> packets, std::uint32_t waiting) {
+    Counter& high_water = counters_[queue.vrf.value].queue_high_water;
+    if (waiting > high_water.get()) high_water.add(waiting - high_water.get());
+    process(queue, packets);
+  };
+  scheduler_.serve(kServeBudget, serve_queue, [this](VrfQueue* queue) { retire(queue); });
+  return true;
+}
+
+// An empty queue: from now on whoever fills it must say so, unless someone just did.
+void Loop::retire(VrfQueue* queue) {
+  if (alone_) {
+    queue->active.store(false, std::memory_order_relaxed);
+    return;
+  }
+  queue->active.store(false, std::memory_order_seq_cst);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (rte_ring_empty(queue->ring.get()) != 0) return;
+  if (!queue->active.exchange(true, std::memory_order_acq_rel)) scheduler_.activate(queue);
+}
+
+void Loop::process(VrfQueue& queue, std::span<rte_mbuf*> packets) {
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    if (i + 1 < packets.size()) {
+      rte_prefetch0(rte_mbuf_to_priv(packets[i + 1]));
+      rte_prefetch0(rte_pktmbuf_mtod(packets[i + 1], void*));
+    }
+    process_one(queue, packets[i]);
+  }
+}
+
+void Loop::process_one(VrfQueue& queue, rte_mbuf* mbuf) {
+  const PacketMeta& meta = meta_of(mbuf);
+  Received received;
+  received.frame = frame_of(mbuf);
+  received.headers = meta.headers;
+  received.now_ms = now_ms_;
+  if (forwarding_ != nullptr) {
+    received.attachment = forwarding_->attachment(meta.attachment);
+    received.vrf = forwarding_->vrf(queue.vrf);
+  }
+  // The snapshot may have changed while the packet waited.
+  if (received.attachment == nullptr || received.vrf == nullptr || received.attachment->vrf != queue.vrf)
+    return drop(mbuf, queue.vrf, XK_UNMAPPED);
+  if (received.vrf->engine == Engine::native) return drop(mbuf, queue.vrf, XK_VRF_NOT_SERVED);
+  if (!have_spare()) return drop(mbuf, queue.vrf, XK_BUFFER_NONE);
+  Emission emission;
+  if (meta.walk == XK_WALK_ARP) {
+    const Verdict verdict = answer_arp(received, *forwarding_, frame_room(spare_), emission);
+    return finish(mbuf, verdict, emission, PacketKind::arp);
+  }
+  if (received.attachment->role == AttachmentRole::client) return request(received, mbuf);
+  const Verdict verdict = relay_reply(received, *forwarding_, recent_, frame_room(spare_), emission);
+  finish(mbuf, verdict, emission, kind_of(received.attachment->role));
+}
+
+// To every server of the VRF: the last one's copy takes the packet along, those before it are further
+// packets made of it.
+void Loop::request(const Received& received, rte_mbuf* mbuf) {
+  const std::size_t servers = received.vrf->servers.size();
+  const VrfId vrf = received.vrf->id;
+  Emission emission;
+  const Verdict first = relay_request(received, *forwarding_, 0, recent_, frame_room(spare_), emission);
+  // What is wrong with the packet itself is wrong for all servers.
+  const bool of_the_server =
+      first.drop_reason == XK_SERVER_UNRESOLVED || first.drop_reason == XK_PACKET_TOO_BIG;
+  if (servers <= 1 || (first.dropped() && !of_the_server))
+    return finish(mbuf, first, emission, PacketKind::request);
+  rte_mbuf* copy = rte_pktmbuf_alloc(shared_.pool);
+  for (std::size_t i = 1; i < servers && copy != nullptr; ++i) {
+    counters_[vrf.value].copies.add(1);
+    Emission further;
+    const Verdict verdict = relay_request(received, *forwarding_, i, recent_, frame_room(copy), further);
+    if (verdict.dropped()) {
+      count_drop(vrf, verdict.drop_reason);
+      continue;
+    }
+    set_frame_length(copy, further.length);
+    RuntimePort* port = generation_->port_of_id[further.out->port.value];
+    if (port == nullptr)
+      drop(copy, vrf, XK_TX_PORT_GONE);
+    else
+      send(copy, *port, static_cast<std::uint16_t>(index_ % port->tx.size()), PacketKind::request, vrf);
+    copy = i + 1 < servers ? rte_pktmbuf_alloc(shared_.pool) : nullptr;
+    if (copy == nullptr && i + 1 < servers) {
+      const std::uint64_t missing = servers - i - 1;
+      counters_[vrf.value].copies.add(missing);
+      count_drop(vrf, XK_BUFFER_NONE, missing);
+    }
+  }
+  if (copy != nullptr) rte_pktmbuf_free(copy);
+  finish(mbuf, first, emission, PacketKind::request);
+}
+
+// Counts what the rules say of the packet in; if it goes on, the spare buffer is the packet out and
+// the buffer of the packet in is the next spare.
+void Loop::finish(rte_mbuf* in, const Verdict& verdict, const Emission& emission, PacketKind kind) {
+  const VrfId vrf = meta_of(in).counted;
+  for (std::uint8_t i = 0; i < verdict.note_count; ++i) count_drop(vrf, verdict.notes[i]);
+  if (verdict.dropped()) return drop(in, vrf, verdict.drop_reason);
+  rte_mbuf* out = spare_;
+  set_frame_length(out, emission.length);
+  rte_pktmbuf_reset(in);
+  spare_ = in;
+  RuntimePort* port = generation_->port_of_id[emission.out->port.value];
+  if (port == nullptr) {
+    drop(out, vrf, XK_TX_PORT_GONE);
+    return;
+  }
+  send(out, *port, static_cast<std::uint16_t>(index_ % port->tx.size()), kind, vrf);
+}
+
+bool Loop::have_spare() {
+  if (spare_ == nullptr) spare_ = rte_pktmbuf_alloc(shared_.pool);
+  return spare_ != nullptr;
+}
+
+}  // namespace xk
