@@ -1,0 +1,177 @@
+#include "controlplane/reconcile/desired.h"
+
+#include <algorithm>
+
+#include "controlplane/model/lookup.h"
+#include "controlplane/model/template.h"
+#include "controlplane/reconcile/desired_builder.h"
+
+namespace xk {
+
+Result<Desired> make_desired(const DesiredInput& input) { return DesiredBuilder(input).build(); }
+
+Result<Desired> DesiredBuilder::build() {
+  out_.ids = input_.ids;
+  out_.mark_prefix = mark_prefix(model_.appliance);
+  if (auto assigned = assign_vrfs(); !assigned) return std::unexpected(assigned.error());
+  if (auto added = add_configured_ports(); !added) return std::unexpected(added.error());
+  // Clients first: where a server's way out is a client attachment, the clients keep it.
+  for (const Vrf& vrf : model_.vrfs) {
+    if (auto added = add_clients(vrf); !added) return std::unexpected(added.error());
+  }
+  for (const Vrf& vrf : model_.vrfs) {
+    auto added = vrf.engine == Engine::kea ? add_handoff(vrf) : add_servers(vrf);
+    if (!added) return std::unexpected(added.error());
+  }
+  for (const Vrf& vrf : model_.vrfs) add_vrf_entry(vrf);
+  finish();
+  return std::move(out_);
+}
+
+// Numbers every VRF. Ids that something of ours in the kernel still carries are not given to new
+// names, even if ids.json was lost: a leftover Kea must never get another VRF's traffic.
+Result<> DesiredBuilder::assign_vrfs() {
+  for (const LinkInfo& link : input_.observed.links) {
+    out_.ids.avoid_vrf(vrf_of_mark(model_.appliance, link.alias));
+  }
+  for (const std::string& netns : input_.observed.namespaces) {
+    out_.ids.avoid_vrf(vrf_of_netns(model_.appliance, netns));
+  }
+  for (const Vrf& vrf : model_.vrfs) {
+    const auto id = out_.ids.vrf(vrf.name, vrf_id_max(model_.appliance));
+    if (!id) return std::unexpected(id.error());
+    vrf_ids_[vrf.name] = *id;
+  }
+  return {};
+}
+
+// The dataplane opens its own drivers' ports when it starts, whether an attachment uses them or not.
+Result<> DesiredBuilder::add_configured_ports() {
+  for (const Port& port : model_.ports) {
+    if (port.kind == PortKind::af_xdp) continue;
+    if (const auto added = need_port(PortPlace{.port = port.name, .outer = {}, .inner = {}, .link = nullptr});
+        !added) {
+      return std::unexpected(added.error());
+    }
+  }
+  return {};
+}
+
+Result<> DesiredBuilder::add_clients(const Vrf& vrf) {
+  for (const Attachment& attachment : vrf.attachments) {
+    if (auto added = add_client(vrf, attachment); !added) return added;
+  }
+  return {};
+}
+
+Result<> DesiredBuilder::add_client(const Vrf& vrf, const Attachment& attachment) {
+  const VrfId vrf_id = id_of(vrf.name);
+  const auto pend = [&](std::string reason) {
+    out_.pending.push_back({.vrf = vrf_id,
+                            .role = AttachmentRole::client,
+                            .interface = attachment.interface,
+                            .outer = attachment.outer.vid,
+                            .inner = attachment.inner.vid,
+                            .subnet = attachment.subnet,
+                            .reason = std::move(reason)});
+    return Result<>{};
+  };
+  // The id is kept while the attachment is configured, whether its interface is there or not.
+  const auto id = out_.ids.attachment({.vrf = vrf.name,
+                                       .role = AttachmentRole::client,
+                                       .interface = attachment.interface,
+                                       .outer = attachment.outer.vid,
+                                       .inner = attachment.inner.vid});
+  if (!id) return std::unexpected(id.error());
+  const auto place = find_place(attachment.interface, attachment.outer, attachment.inner);
+  if (!place) return pend(place.error());
+  if (const auto taken = occupants_.find(place->key()); taken != occupants_.end()) {
+    return pend("the same place on the wire as " + taken->second.what);
+  }
+
+  AttachmentEntry entry;
+  entry.id = *id;
+  entry.outer = place->outer;
+  entry.inner = place->inner;
+  entry.vrf = vrf_id;
+  entry.role = AttachmentRole::client;
+  entry.trusted = attachment.trusted;
+  entry.policy = attachment.option82_policy;
+  entry.subnet = attachment.subnet;
+  entry.link_address = attachment.subnet.network;
+  if (vrf.engine != Engine::kea) entry.relay_address = attachment.address;
+  if (const Subnet* subnet = find_subnet(vrf, attachment.subnet)) {
+    entry.server_identifier =
+        subnet->server_identifier.is_zero() ? subnet->gateway : subnet->server_identifier;
+  }
+  entry.answer_arp =
+      !entry.server_identifier.is_zero() && place->link != nullptr &&
+      !topology_.holds_address(WirePlace{place->link, place->outer, place->inner}, entry.server_identifier);
+  if (place->link == nullptr) entry.answer_arp = !entry.server_identifier.is_zero();
+  entry.circuit_id = render(attachment.circuit_id_template, *place, vrf);
+  entry.remote_id = render(attachment.remote_id_template, *place, vrf);
+
+  const VrfId server_vrf = vrf.relay.server_vrf.empty() ? vrf_id : id_of(vrf.relay.server_vrf);
+  const std::string what = "vrf " + vrf.name + " " +
+                           attachment_text(attachment.interface, attachment.outer.vid, attachment.inner.vid);
+  if (!entry.circuit_id.empty()) {
+    const auto [holder, fresh] = circuit_ids_.try_emplace({server_vrf, entry.circuit_id}, what);
+    if (!fresh)
+      return pend("its circuit-id is that of " + holder->second + ": replies could not be told apart");
+  }
+  const auto port = need_port(*place);
+  if (!port) return pend(port.error().message);
+  entry.port = (*port)->entry.id;
+  occupants_[place->key()] = Occupant{AttachmentRole::client, vrf_id, what, out_.snapshot.attachments.size()};
+  add_rows(entry, **port);
+  out_.snapshot.attachments.push_back(std::move(entry));
+  return {};
+}
+
+// A template that cannot be rendered was refused by the configuration already: what is left here
+// is a text without placeholders.
+std::string DesiredBuilder::render(const std::string& text, const PortPlace& place, const Vrf& vrf) const {
+  const auto rendered = render_template(text, TemplateValues{.port = place.port,
+                                                             .outer = place.outer.vid,
+                                                             .inner = place.inner.vid,
+                                                             .vrf = vrf.name,
+                                                             .hostname = input_.hostname});
+  return rendered.value_or(std::string());
+}
+
+void DesiredBuilder::add_vrf_entry(const Vrf& vrf) {
+  VrfEntry entry;
+  entry.id = id_of(vrf.name);
+  entry.name = vrf.name;
+  entry.engine = vrf.engine;
+  entry.server_vrf = entry.id;
+  entry.hops_max = vrf.relay.hops_max;
+  entry.server_id_override = vrf.relay.server_id_override;
+  entry.relay_flags = vrf.relay.relay_flags;
+  entry.vss = vrf.relay.vss;
+  entry.queue_depth = vrf.queue_depth;
+  entry.quantum_bytes = model_.dataplane.quantum_bytes;
+  if (vrf.engine == Engine::kea) {
+    // giaddr is the handoff's own address, so the clients' subnet must be said (design, RFC 3527).
+    entry.giaddr = out_.handoffs.at(entry.id).host_ip;
+    entry.link_selection = true;
+  } else {
+    if (!vrf.relay.server_vrf.empty()) entry.server_vrf = id_of(vrf.relay.server_vrf);
+    entry.giaddr = vrf.relay.source;
+    entry.link_selection = vrf.relay.link_selection || !vrf.relay.source.is_zero();
+  }
+  entry.servers = servers_[entry.id];
+  out_.snapshot.vrfs.push_back(std::move(entry));
+}
+
+void DesiredBuilder::finish() {
+  finish_server_attachments();
+  for (auto& [name, port] : ports_) out_.ports.push_back(std::move(port));
+  std::ranges::sort(out_.ports, {}, [](const DesiredPort& port) { return port.entry.id; });
+  for (const DesiredPort& port : out_.ports) out_.snapshot.ports.push_back(port.entry);
+  std::ranges::sort(out_.snapshot.attachments, {}, &AttachmentEntry::id);
+  std::ranges::sort(out_.snapshot.vrfs, {}, &VrfEntry::id);
+  out_.ids.settle();
+}
+
+}  // namespace xk

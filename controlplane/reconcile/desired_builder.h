@@ -1,0 +1,86 @@
+// How make_desired works; for its own files only.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <tuple>
+
+#include "controlplane/reconcile/desired.h"
+#include "controlplane/reconcile/topology.h"
+
+namespace xk {
+
+// (port name, outer VID, inner VID)
+using PlaceKey = std::tuple<std::string, std::uint16_t, std::uint16_t>;
+
+// A place on a port, as the dataplane sees it.
+struct PortPlace {
+  std::string port;
+  VlanTag outer{};
+  VlanTag inner{};
+  const LinkInfo* link = nullptr;  // null: an ethdev or pcap port
+  [[nodiscard]] PlaceKey key() const { return {port, outer.vid.value, inner.vid.value}; }
+};
+
+class DesiredBuilder {
+ public:
+  explicit DesiredBuilder(const DesiredInput& input)
+      : input_(input), model_(input.model), topology_(input.observed.links) {}
+  [[nodiscard]] Result<Desired> build();
+
+ private:
+  // What stands at a place already, in this build.
+  struct Occupant {
+    AttachmentRole role;
+    VrfId vrf;
+    std::string what;        // for people
+    std::size_t attachment;  // index in snapshot.attachments
+  };
+
+  // desired.cpp
+  [[nodiscard]] Result<> assign_vrfs();
+  [[nodiscard]] Result<> add_configured_ports();
+  [[nodiscard]] Result<> add_clients(const Vrf& vrf);
+  [[nodiscard]] Result<> add_client(const Vrf& vrf, const Attachment& attachment);
+  [[nodiscard]] std::string render(const std::string& text, const PortPlace& place, const Vrf& vrf) const;
+  void add_vrf_entry(const Vrf& vrf);
+  void finish();
+
+  // desired_kea.cpp
+  [[nodiscard]] Result<> add_handoff(const Vrf& vrf);
+  void add_kea(const Vrf& vrf, const HandoffSpec& handoff);
+
+  // desired_relay.cpp
+  [[nodiscard]] Result<> add_servers(const Vrf& vrf);
+  struct Way {
+    PortPlace place;
+    Mac next_hop{};
+    Ip4 source{};
+  };
+  [[nodiscard]] std::expected<Way, std::string> way_to(const Vrf& vrf, Ip4 server) const;
+  [[nodiscard]] Result<AttachmentId> server_attachment(const Vrf& vrf, Ip4 server, const Way& way);
+  void finish_server_attachments();
+
+  // desired_ports.cpp
+  [[nodiscard]] std::expected<PortPlace, std::string> find_place(const std::string& interface, VlanTag outer,
+                                                                 VlanTag inner) const;
+  [[nodiscard]] Result<const DesiredPort*> need_port(const PortPlace& place);
+  void add_rows(const AttachmentEntry& entry, const DesiredPort& port);
+  void add_address(const AttachmentEntry& entry, const DesiredPort& port, Ip4 address, std::uint32_t flags);
+
+  [[nodiscard]] VrfId id_of(const std::string& vrf_name) const { return vrf_ids_.at(vrf_name); }
+
+  const DesiredInput& input_;
+  const Model& model_;
+  Topology topology_;
+  Desired out_;
+  std::map<std::string, VrfId> vrf_ids_;
+  std::map<std::string, DesiredPort> ports_;
+  std::map<PlaceKey, Occupant> occupants_;
+  std::map<std::pair<VrfId, std::string>, std::string> circuit_ids_;  // by server VRF -> who has it
+  std::map<AttachmentId, std::set<Ip4>> server_addresses_;
+  std::map<VrfId, std::vector<ServerEntry>> servers_;
+};
+
+}  // namespace xk

@@ -1,0 +1,130 @@
+// Runs steps against the machine and remembers how to undo them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "controlplane/reconcile/observed.h"
+#include "controlplane/reconcile/plan.h"
+#include "controlplane/reconcile/ports.h"
+
+namespace xk {
+
+// All that is driven. Borrowed.
+struct Machine {
+  Links& links;
+  Namespaces& namespaces;
+  KeaServers& keas;
+  Classifier& classifier;
+  PacketSockets& sockets;
+  DataplaneLink& dataplane;
+  std::function<std::uint64_t()> now_ms;        // monotonic
+  std::function<void(std::uint64_t ms)> pause;  // between two looks at a starting Kea
+};
+
+// VRFs and ports, by which failures are kept apart.
+struct Scopes {
+  std::set<VrfId> vrfs;
+  std::set<std::string> ports;
+  [[nodiscard]] bool covers(const Step& step) const {
+    return vrfs.contains(step.vrf) || (!step.port.empty() && ports.contains(step.port));
+  }
+};
+
+struct RunPolicy {
+  bool strict = true;  // a failure undoes everything, but for the weak
+  Scopes weak;         // failing already before this change: they refuse nothing
+  Scopes skip;         // failed lately: left alone until their retry
+};
+
+struct StepFailure {
+  VrfId vrf{};       // of a VRF,
+  std::string port;  // or else of a port
+  std::string reason;
+};
+
+struct RunReport {
+  std::vector<std::string> done;       // texts, in order
+  std::vector<StepFailure> failures;   // passed over
+  std::vector<std::string> leftovers;  // what could not be taken away: errors
+};
+
+class Executor {
+ public:
+  explicit Executor(Machine machine) : machine_(std::move(machine)) {}
+
+  // Looks at everything.
+  [[nodiscard]] Result<Observed> observe(const Model& model);
+
+  // Runs the steps in order. On failure of a step that the policy does not pass over, everything
+  // done in this run is undone and the error returned. Blocks at most 5 s for starting Keas.
+  [[nodiscard]] Result<RunReport> run(const std::vector<Step>& steps, const RunPolicy& policy);
+
+  // Of the last snapshot sent, or of what the dataplane had when it was more.
+  [[nodiscard]] std::uint64_t generation() const { return generation_; }
+
+ private:
+  using Undo = std::function<Result<>()>;
+
+  // One for each kind of step. Each may add undos.
+  [[nodiscard]] Result<> perform(const step::EnsureNamespace& step);
+  [[nodiscard]] Result<> perform(const step::EnsureHandoff& step);
+  [[nodiscard]] Result<> perform(const step::TestKea& step);
+  [[nodiscard]] Result<> perform(const step::ApplyKea& step);
+  [[nodiscard]] Result<> perform(const step::RefreshKea& step);
+  [[nodiscard]] Result<> perform(const step::AwaitKea& step);
+  [[nodiscard]] Result<> perform(const step::Attach& step);
+  [[nodiscard]] Result<> perform(const step::RemoveRow& step);
+  [[nodiscard]] Result<> perform(const step::RemoveAddress& step);
+  [[nodiscard]] Result<> perform(const step::Give& step);
+  [[nodiscard]] Result<> perform(const step::Release& step);
+  [[nodiscard]] Result<> perform(const step::Publish& step);
+  [[nodiscard]] Result<> perform(const step::PutAddress& step);
+  [[nodiscard]] Result<> perform(const step::PutRow& step);
+  [[nodiscard]] Result<> perform(const step::Detach& step);
+  [[nodiscard]] Result<> perform(const step::StopKea& step);
+  [[nodiscard]] Result<> perform(const step::RemoveHandoff& step);
+  [[nodiscard]] Result<> perform(const step::RemoveNamespace& step);
+
+  // What doing and undoing share; each keeps what is remembered below in step with the machine.
+  [[nodiscard]] Result<> make_handoff(VrfId vrf, const HandoffSpec& spec);
+  [[nodiscard]] Result<> take_handoff_away(const std::string& host_name, const std::string& mark);
+  [[nodiscard]] Result<> start_kea(const KeaSpec& spec);
+  void ready_kea(VrfId vrf);
+  [[nodiscard]] Result<> end_kea(VrfId vrf);
+  [[nodiscard]] Result<> attach(IfIndex ifindex, const std::string& name, bool force_generic);
+  [[nodiscard]] Result<> detach(IfIndex ifindex, const std::string& name);
+  [[nodiscard]] Result<> give(IfIndex ifindex, const GivenPort& port);
+  [[nodiscard]] Result<> release(IfIndex ifindex);
+  [[nodiscard]] Result<> send_snapshot(Snapshot snapshot);
+
+  void observe_dataplane(Observed& observed);
+  void forget_what_is_gone(const Observed& observed);
+  [[nodiscard]] IfIndex bound(IfIndex ifindex, const std::string& port) const;
+  [[nodiscard]] Snapshot bound(Snapshot snapshot) const;
+  void undo_with(Undo undo) { undos_.push_back(std::move(undo)); }
+  [[nodiscard]] Error undo_all(Error cause);
+
+  Machine machine_;
+  std::vector<Undo> undos_;  // of the run under way
+  std::uint64_t kea_deadline_ms_ = 0;
+
+  // What this process has made or checked.
+  std::map<VrfId, HandoffSpec> handoffs_;
+  std::map<std::string, IfIndex> handoff_links_;  // host end's name -> ifindex
+  std::map<VrfId, KeaSpec> keas_, unready_keas_;
+  std::set<VrfId> deaf_keas_;
+  std::set<IfIndex> checked_;
+  std::map<IfIndex, GivenPort> given_;
+  std::optional<Snapshot> published_;
+  std::uint32_t dataplane_pid_ = 0;
+  std::uint32_t dataplane_connects_ = 0;
+  std::uint64_t generation_ = 0;
+};
+
+}  // namespace xk

@@ -1,0 +1,91 @@
+// Stable numeric ids of VRFs, attachments and ports. Kernel names, BPF rows, circuit state and the
+// dataplane's counters are built from them, so an id stays with its name for as long as the
+// configuration has the name, over restarts of either daemon. Kept in <state_dir>/ids.json.
+//
+// Ids of VRFs and attachments are handed out in a circle: one that became free is used again only
+// after all others were, so that a packet in flight or a counter never means two things.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "controlplane/reconcile/ports.h"
+
+namespace xk {
+
+// What an attachment is known by: as configured, or as found (server side).
+struct AttachmentName {
+  std::string vrf;
+  AttachmentRole role = AttachmentRole::client;
+  std::string interface;  // empty for the handoff
+  Vid outer{};
+  Vid inner{};
+  friend auto operator<=>(const AttachmentName&, const AttachmentName&) = default;
+};
+
+// A port's id and its stretch of XK_MAP_XSKS.
+struct PortIds {
+  PortId id{};
+  std::uint32_t xsk_base = 0;
+  std::uint16_t xsk_count = 0;
+  friend bool operator==(const PortIds&, const PortIds&) = default;
+};
+
+class IdTable {
+ public:
+  // A missing file is an empty table; a damaged one is an error that says what to do about it.
+  [[nodiscard]] static Result<IdTable> load(const std::string& path);
+  // Written beside it, synced and renamed over it: a crash leaves the old or the new one.
+  [[nodiscard]] Result<> save(const std::string& path) const;
+  [[nodiscard]] static Result<IdTable> parse(std::string_view json);
+  [[nodiscard]] std::string to_json() const;
+
+  // The id of the name, now marked as used; a new one if it has none. Errors: all ids are taken.
+  // vrf_id_max bounds new ids of VRFs (the handoff prefix may hold fewer than XK_VRFS_MAX).
+  [[nodiscard]] Result<VrfId> vrf(const std::string& name, std::uint32_t vrf_id_max);
+  [[nodiscard]] Result<AttachmentId> attachment(const AttachmentName& name);
+  // The stretch moves when the number of queues changes.
+  [[nodiscard]] Result<PortIds> port(const std::string& name, std::uint16_t queues);
+
+  // Never hand out this VRF id anew: something in the kernel still carries it.
+  void avoid_vrf(VrfId id);
+  // Forgets every name that was not asked for since the table was loaded or last settled.
+  void settle();
+
+  friend bool operator==(const IdTable& a, const IdTable& b) {
+    return a.vrfs_ == b.vrfs_ && a.attachments_ == b.attachments_ && a.ports_ == b.ports_ &&
+           a.next_vrf_ == b.next_vrf_ && a.next_attachment_ == b.next_attachment_;
+  }
+
+ private:
+  std::map<std::string, VrfId> vrfs_;
+  std::map<AttachmentName, AttachmentId> attachments_;
+  std::map<std::string, PortIds> ports_;
+  std::uint32_t next_vrf_ = 1;
+  std::uint32_t next_attachment_ = 1;
+
+  std::set<std::string> used_vrfs_;
+  std::set<AttachmentName> used_attachments_;
+  std::set<std::string> used_ports_;
+  std::set<VrfId> avoided_;
+};
+
+// ---- names in the kernel, all at most 15 characters -----------------------------------------------
+
+// "<first 8 letters of the appliance's name>-h<id>" and "kea<id>".
+[[nodiscard]] std::string handoff_host_name(const Appliance& appliance, VrfId vrf);
+[[nodiscard]] std::string handoff_peer_name(VrfId vrf);
+// "<appliance>-<id>", under /run/netns.
+[[nodiscard]] std::string netns_name(const Appliance& appliance, VrfId vrf);
+// "xdp-kea:<appliance>:vrf:<id>"; everything of the appliance starts with mark_prefix().
+[[nodiscard]] std::string ownership_mark(const Appliance& appliance, VrfId vrf);
+[[nodiscard]] std::string mark_prefix(const Appliance& appliance);
+// The id at the end of a mark or a namespace's name of this appliance, 0 if there is none.
+[[nodiscard]] VrfId vrf_of_mark(const Appliance& appliance, std::string_view mark);
+[[nodiscard]] VrfId vrf_of_netns(const Appliance& appliance, std::string_view netns);
+
+}  // namespace xk

@@ -1,0 +1,248 @@
+// ids.json: reading and writing.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+
+#include <nlohmann/json.hpp>
+
+#include "controlplane/reconcile/ids.h"
+#include "dataplane/base/fd.h"
+
+namespace xk {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kFileMax = 64u * 1024 * 1024;
+constexpr std::size_t kNameMax = 255;
+constexpr int kVersion = 1;
+
+constexpr std::array<std::string_view, 3> kRoles{"client", "server", "handoff"};
+
+Error damaged(const std::string& what) { return Error{"damaged: " + what}; }
+
+Result<std::uint32_t> number(const json& object, const char* key, std::uint32_t min, std::uint32_t max) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_number_unsigned()) {
+    return std::unexpected(damaged(std::string(key) + " is no number"));
+  }
+  const auto value = found->get<std::uint64_t>();
+  if (value < min || value > max) {
+    return std::unexpected(damaged(std::string(key) + " " + std::to_string(value) + " is not in " +
+                                   std::to_string(min) + ".." + std::to_string(max)));
+  }
+  return static_cast<std::uint32_t>(value);
+}
+
+Result<std::string> text(const json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_string() ||
+      found->get_ref<const std::string&>().size() > kNameMax) {
+    return std::unexpected(damaged(std::string(key) + " is no text of at most 255 bytes"));
+  }
+  return found->get<std::string>();
+}
+
+Result<const json*> list(const json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_array()) {
+    return std::unexpected(damaged(std::string(key) + " is no list"));
+  }
+  for (const json& entry : *found) {
+    if (!entry.is_object()) return std::unexpected(damaged(std::string(key) + " holds what is no object"));
+  }
+  return &*found;
+}
+
+Result<std::pair<AttachmentName, AttachmentId>> attachment_of(const json& entry) {
+  const auto id = number(entry, "id", 1, XK_ATTACHMENTS_MAX);
+  const auto vrf = text(entry, "vrf");
+  const auto interface = text(entry, "interface");
+  const auto role = text(entry, "role");
+  const auto outer = number(entry, "outer", 0, XK_VID_RESERVED - 1);
+  const auto inner = number(entry, "inner", 0, XK_VID_RESERVED - 1);
+  if (!id) return std::unexpected(id.error());
+  if (!vrf) return std::unexpected(vrf.error());
+  if (!interface) return std::unexpected(interface.error());
+  if (!role) return std::unexpected(role.error());
+  if (!outer) return std::unexpected(outer.error());
+  if (!inner) return std::unexpected(inner.error());
+  for (std::size_t i = 0; i < kRoles.size(); ++i) {
+    if (kRoles.at(i) != *role) continue;
+    return std::pair{
+        AttachmentName{*vrf, static_cast<AttachmentRole>(i), *interface,
+                       Vid{static_cast<std::uint16_t>(*outer)}, Vid{static_cast<std::uint16_t>(*inner)}},
+        AttachmentId{*id}};
+  }
+  return std::unexpected(damaged("role " + *role));
+}
+
+Result<std::pair<std::string, PortIds>> port_of(const json& entry) {
+  const auto name = text(entry, "name");
+  const auto id = number(entry, "id", 0, 65535);
+  const auto base = number(entry, "xsk_base", 0, XK_XSKS_MAX);
+  const auto count = number(entry, "xsk_count", 0, XK_XSKS_MAX);
+  if (!name) return std::unexpected(name.error());
+  if (!id) return std::unexpected(id.error());
+  if (!base) return std::unexpected(base.error());
+  if (!count) return std::unexpected(count.error());
+  if (*base + *count > XK_XSKS_MAX) return std::unexpected(damaged("xsk_base + xsk_count of " + *name));
+  return std::pair{
+      *name, PortIds{PortId{static_cast<std::uint16_t>(*id)}, *base, static_cast<std::uint16_t>(*count)}};
+}
+
+// Whether every id, and every socket index, belongs to one name only.
+template <typename Map, typename IdOf>
+bool unique_ids(const Map& map, IdOf id_of) {
+  std::set<std::uint32_t> seen;
+  for (const auto& [name, value] : map) {
+    if (!seen.insert(id_of(value)).second) return false;
+  }
+  return true;
+}
+
+bool stretches_apart(const std::map<std::string, PortIds>& ports) {
+  std::map<std::uint32_t, std::uint32_t> stretches;
+  for (const auto& [name, port] : ports) {
+    if (port.xsk_count == 0) continue;
+    if (!stretches.emplace(port.xsk_base, port.xsk_base + port.xsk_count).second) return false;
+  }
+  std::uint32_t end = 0;
+  for (const auto& [first, last] : stretches) {
+    if (first < end) return false;
+    end = last;
+  }
+  return true;
+}
+
+Result<> write_all(int fd, std::string_view bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return std::unexpected(errno_error("cannot write " + path));
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<IdTable> IdTable::parse(std::string_view bytes) {
+  if (bytes.size() > kFileMax) return std::unexpected(damaged("larger than 64 MiB"));
+  const json root = json::parse(bytes, nullptr, false);
+  if (root.is_discarded() || !root.is_object()) return std::unexpected(damaged("no JSON object"));
+  if (const auto version = number(root, "version", kVersion, kVersion); !version) {
+    return std::unexpected(version.error());
+  }
+  IdTable table;
+  const auto next_vrf = number(root, "next_vrf", 1, XK_VRFS_MAX);
+  const auto next_attachment = number(root, "next_attachment", 1, XK_ATTACHMENTS_MAX);
+  if (!next_vrf) return std::unexpected(next_vrf.error());
+  if (!next_attachment) return std::unexpected(next_attachment.error());
+  table.next_vrf_ = *next_vrf;
+  table.next_attachment_ = *next_attachment;
+
+  const auto vrfs = list(root, "vrfs");
+  const auto attachments = list(root, "attachments");
+  const auto ports = list(root, "ports");
+  if (!vrfs) return std::unexpected(vrfs.error());
+  if (!attachments) return std::unexpected(attachments.error());
+  if (!ports) return std::unexpected(ports.error());
+  for (const json& entry : **vrfs) {
+    const auto name = text(entry, "name");
+    const auto id = number(entry, "id", 1, XK_VRFS_MAX);
+    if (!name) return std::unexpected(name.error());
+    if (!id) return std::unexpected(id.error());
+    if (!table.vrfs_.emplace(*name, VrfId{*id}).second)
+      return std::unexpected(damaged("vrf " + *name + " twice"));
+  }
+  for (const json& entry : **attachments) {
+    auto attachment = attachment_of(entry);
+    if (!attachment) return std::unexpected(attachment.error());
+    if (!table.attachments_.insert(std::move(*attachment)).second) {
+      return std::unexpected(damaged("an attachment twice"));
+    }
+  }
+  for (const json& entry : **ports) {
+    auto port = port_of(entry);
+    if (!port) return std::unexpected(port.error());
+    if (!table.ports_.insert(std::move(*port)).second) return std::unexpected(damaged("a port twice"));
+  }
+  const auto value_of = [](auto id) { return std::uint32_t{id.value}; };
+  if (!unique_ids(table.vrfs_, value_of) || !unique_ids(table.attachments_, value_of) ||
+      !unique_ids(table.ports_, [](const PortIds& port) { return std::uint32_t{port.id.value}; }) ||
+      !stretches_apart(table.ports_)) {
+    return std::unexpected(damaged("an id belongs to two names"));
+  }
+  return table;
+}
+
+std::string IdTable::to_json() const {
+  json vrfs = json::array();
+  for (const auto& [name, id] : vrfs_) vrfs.push_back({{"name", name}, {"id", id.value}});
+  json attachments = json::array();
+  for (const auto& [name, id] : attachments_) {
+    attachments.push_back({{"id", id.value},
+                           {"vrf", name.vrf},
+                           {"role", kRoles.at(static_cast<std::size_t>(name.role))},
+                           {"interface", name.interface},
+                           {"outer", name.outer.value},
+                           {"inner", name.inner.value}});
+  }
+  json ports = json::array();
+  for (const auto& [name, port] : ports_) {
+    ports.push_back(
+        {{"name", name}, {"id", port.id.value}, {"xsk_base", port.xsk_base}, {"xsk_count", port.xsk_count}});
+  }
+  const json root = {{"version", kVersion},
+                     {"next_vrf", next_vrf_},
+                     {"next_attachment", next_attachment_},
+                     {"vrfs", std::move(vrfs)},
+                     {"attachments", std::move(attachments)},
+                     {"ports", std::move(ports)}};
+  return root.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+Result<IdTable> IdTable::load(const std::string& path) {
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) {
+    if (errno == ENOENT) return IdTable{};
+    return std::unexpected(errno_error("cannot read " + path));
+  }
+  std::string bytes;
+  std::array<char, 65536> buffer{};
+  while (bytes.size() <= kFileMax) {
+    const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return std::unexpected(errno_error("cannot read " + path));
+    if (got == 0) break;
+    bytes.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+  auto table = parse(bytes);
+  if (!table) {
+    return std::unexpected(Error{path + ": " + table.error().message +
+                                 "; put back a copy, or stop with --teardown and delete the file: new ids "
+                                 "are handed out then"});
+  }
+  return table;
+}
+
+Result<> IdTable::save(const std::string& path) const {
+  const std::string temporary = path + ".new";
+  Fd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!file) return std::unexpected(errno_error("cannot write " + temporary));
+  if (auto written = write_all(file.get(), to_json(), temporary); !written) return written;
+  if (::fsync(file.get()) != 0) return std::unexpected(errno_error("cannot sync " + temporary));
+  file.reset();
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    return std::unexpected(errno_error("cannot rename " + temporary));
+  }
+  const std::string directory = path.substr(0, path.find_last_of('/') + 1);
+  const Fd parent(::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!parent || ::fsync(parent.get()) != 0) return std::unexpected(errno_error("cannot sync " + directory));
+  return {};
+}
+
+}  // namespace xk

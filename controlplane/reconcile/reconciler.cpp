@@ -1,0 +1,250 @@
+#include "controlplane/reconcile/reconciler.h"
+
+#include <algorithm>
+
+#include "dataplane/base/forwarding.h"
+
+namespace xk {
+namespace {
+
+std::uint64_t retry_after(std::uint32_t attempts) {
+  return std::min(kRetryMaxMs, kRetryFirstMs << std::min(attempts, 10u));
+}
+
+template <typename Key>
+void note_failure(std::map<Key, Trouble>& troubles, const Key& key, const std::string& reason,
+                  std::uint64_t now_ms) {
+  Trouble& trouble = troubles[key];
+  trouble.reason = reason;
+  trouble.retry_ms = now_ms + retry_after(trouble.attempts);
+  ++trouble.attempts;
+}
+
+const DesiredPort* port_of(const Desired& desired, const std::string& name) {
+  const auto found = std::ranges::find_if(
+      desired.ports, [&name](const DesiredPort& port) { return port.entry.name == name; });
+  return found == desired.ports.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+ipc::Settings dataplane_settings(const Model& model) {
+  ipc::Settings settings{.user = model.dataplane.user,
+                         .lcores = {},
+                         .buffers = model.dataplane.buffers,
+                         .idle_spin_us = model.dataplane.idle_spin_us,
+                         .memory_mib = model.dataplane.memory_mib,
+                         .ethdevs = {}};
+  for (const LcorePlan& lcore : model.dataplane.lcores) {
+    std::uint8_t loops = 0;
+    for (const LoopRole role : lcore.roles) {
+      loops |= role == LoopRole::rx ? ipc::kLoopRx : role == LoopRole::vrf ? ipc::kLoopVrf : ipc::kLoopTx;
+    }
+    settings.lcores.push_back({.cpu = lcore.cpu, .loops = loops});
+  }
+  for (const Port& port : model.ports) {
+    if (port.kind != PortKind::ethdev) continue;
+    settings.ethdevs.push_back(
+        {.name = port.name, .device = port.device, .exception_device = port.exception_device});
+  }
+  return settings;
+}
+
+std::vector<std::string> restart_needed(const Model& running, const Model& wanted) {
+  std::vector<std::string> changed;
+  const auto compare = [&changed](const char* key, const std::string& before, const std::string& now) {
+    if (before == now) return;
+    changed.push_back(std::string("appliance.") + key + " is \"" + before + "\" while xdp-kead runs; \"" +
+                      now + "\" needs a restart of xdp-kead");
+  };
+  const Appliance& a = running.appliance;
+  const Appliance& b = wanted.appliance;
+  compare("name", a.name, b.name);
+  compare("state_dir", a.state_dir, b.state_dir);
+  compare("run_dir", a.run_dir, b.run_dir);
+  compare("bpf_dir", a.bpf_dir, b.bpf_dir);
+  compare("log_dir", a.log_dir, b.log_dir);
+  compare("api_socket", a.api_socket, b.api_socket);
+  compare("api_group", a.api_group, b.api_group);
+  compare("api_socket_mode", std::to_string(a.api_socket_mode), std::to_string(b.api_socket_mode));
+  return changed;
+}
+
+Result<> Reconciler::load() {
+  auto ids = IdTable::load(setup_.ids_path);
+  if (!ids) return std::unexpected(ids.error());
+  ids_ = std::move(*ids);
+  return {};
+}
+
+Result<Desired> Reconciler::desire(const Model& model, const Observed& observed) const {
+  auto desired = make_desired({.model = model,
+                               .observed = observed,
+                               .ids = ids_,
+                               .render_kea = setup_.render_kea,
+                               .hostname = setup_.hostname});
+  if (!desired) return desired;
+  // The dataplane checks the same: better to know before anything is touched.
+  if (auto checked = Forwarding::make(desired->snapshot); !checked) {
+    return std::unexpected(std::move(checked.error()).in("the configuration cannot be served"));
+  }
+  return desired;
+}
+
+Result<RunReport> Reconciler::reconcile(const Model& model, RunPolicy policy) {
+  const auto observed = executor_.observe(model);
+  if (!observed) return std::unexpected(observed.error());
+  auto desired = desire(model, *observed);
+  if (!desired) return std::unexpected(desired.error());
+  // What failed with the very same wishes before is no reason to refuse this change.
+  if (policy.strict) policy.weak = weak_scopes(*desired);
+
+  const IdTable before = ids_;
+  if (!(desired->ids == ids_)) {
+    // On disk first: no kernel name may outlive the memory of its id.
+    if (auto saved = desired->ids.save(setup_.ids_path); !saved) return std::unexpected(saved.error());
+    ids_ = desired->ids;
+  }
+  auto report = executor_.run(plan(*desired, *observed), policy);
+  if (!report) {
+    if (!(before == ids_)) {
+      if (auto saved = before.save(setup_.ids_path); !saved)
+        report.error().message += "; " + saved.error().message;
+      ids_ = before;
+    }
+    return report;
+  }
+  generation_ = std::max(generation_, executor_.generation());
+  if (!same_forwarding(desired_.snapshot, desired->snapshot) && generation_ == desired_.snapshot.generation) {
+    ++generation_;  // no dataplane to count with us
+  }
+  desired_ = std::move(*desired);
+  desired_.snapshot.generation = generation_;
+  note(*report, policy.skip);
+  return report;
+}
+
+std::expected<ChangeReport, std::vector<std::string>> Reconciler::change(const Model& model) {
+  const bool first = !model_.has_value();
+  if (!first) {
+    if (auto refused = restart_needed(*model_, model); !refused.empty()) return std::unexpected(refused);
+  }
+  if (first) settings_stale_ = !setup_.machine.dataplane.set_settings(dataplane_settings(model));
+  const auto report = reconcile(model, {.strict = !first, .weak = {}, .skip = {}});
+  if (!report) {
+    if (!first) return std::unexpected(std::vector<std::string>{report.error().message});
+    // Served later, when whatever was in the way is gone.
+    model_ = model;
+    note_general({report.error().message});
+    return ChangeReport{.steps = {}, .failures = {report.error().message}};
+  }
+  if (!first) settings_stale_ = !setup_.machine.dataplane.set_settings(dataplane_settings(model));
+  model_ = model;
+  ChangeReport change{.steps = report->done, .failures = report->leftovers};
+  for (const StepFailure& failure : report->failures) change.failures.push_back(failure.reason);
+  return change;
+}
+
+ChangeReport Reconciler::refresh(bool retry_now) {
+  if (!model_) return {};
+  if (retry_now) general_retry_ms_ = 0;
+  if (general_retry_ms_ > setup_.machine.now_ms()) return {};
+  RunPolicy policy{.strict = false, .weak = {}, .skip = {}};
+  if (!retry_now) policy.skip = waiting_scopes();
+  const auto report = reconcile(*model_, policy);
+  if (!report) {
+    note_general({report.error().message});
+    return {.steps = {}, .failures = {report.error().message}};
+  }
+  ChangeReport change{.steps = report->done, .failures = report->leftovers};
+  for (const StepFailure& failure : report->failures) change.failures.push_back(failure.reason);
+  return change;
+}
+
+std::expected<std::vector<std::string>, std::vector<std::string>> Reconciler::preview(const Model& model) {
+  if (model_) {
+    if (auto refused = restart_needed(*model_, model); !refused.empty()) return std::unexpected(refused);
+  }
+  const auto observed = executor_.observe(model);
+  if (!observed) return std::unexpected(std::vector{observed.error().message});
+  const auto desired = desire(model, *observed);
+  if (!desired) return std::unexpected(std::vector{desired.error().message});
+  std::vector<std::string> texts;
+  for (Step& step : plan(*desired, *observed)) texts.push_back(std::move(step.text));
+  return texts;
+}
+
+void Reconciler::note(const RunReport& report, const Scopes& skipped) {
+  const std::uint64_t now_ms = setup_.machine.now_ms();
+  std::set<VrfId> failed_vrfs = skipped.vrfs;
+  std::set<std::string> failed_ports = skipped.ports;
+  for (const StepFailure& failure : report.failures) {
+    if (failure.vrf.value != 0) {
+      failed_vrfs.insert(failure.vrf);
+      note_failure(vrf_troubles_, failure.vrf, failure.reason, now_ms);
+    } else {
+      failed_ports.insert(failure.port);
+      note_failure(port_troubles_, failure.port, failure.reason, now_ms);
+    }
+  }
+  std::erase_if(vrf_troubles_, [&](const auto& entry) { return !failed_vrfs.contains(entry.first); });
+  std::erase_if(port_troubles_, [&](const auto& entry) { return !failed_ports.contains(entry.first); });
+  note_general(report.leftovers);
+}
+
+void Reconciler::note_general(std::vector<std::string> troubles) {
+  general_troubles_ = std::move(troubles);
+  if (general_troubles_.empty()) {
+    general_attempts_ = 0;
+    general_retry_ms_ = 0;
+    return;
+  }
+  general_retry_ms_ = setup_.machine.now_ms() + retry_after(general_attempts_);
+  ++general_attempts_;
+}
+
+// What is in trouble already and asks for nothing new.
+Scopes Reconciler::weak_scopes(const Desired& desired) const {
+  Scopes weak;
+  for (const auto& [vrf, trouble] : vrf_troubles_) {
+    const auto before = desired_.keas.find(vrf);
+    const auto now = desired.keas.find(vrf);
+    if (before != desired_.keas.end() && now != desired.keas.end() && before->second == now->second) {
+      weak.vrfs.insert(vrf);
+    }
+  }
+  for (const auto& [name, trouble] : port_troubles_) {
+    const DesiredPort* before = port_of(desired_, name);
+    const DesiredPort* now = port_of(desired, name);
+    if (before != nullptr && now != nullptr && *before == *now) weak.ports.insert(name);
+  }
+  return weak;
+}
+
+Scopes Reconciler::waiting_scopes() const {
+  const std::uint64_t now_ms = setup_.machine.now_ms();
+  Scopes waiting;
+  for (const auto& [vrf, trouble] : vrf_troubles_) {
+    if (trouble.retry_ms > now_ms) waiting.vrfs.insert(vrf);
+  }
+  for (const auto& [port, trouble] : port_troubles_) {
+    if (trouble.retry_ms > now_ms) waiting.ports.insert(port);
+  }
+  return waiting;
+}
+
+std::optional<std::uint64_t> Reconciler::next_retry_ms() const {
+  std::optional<std::uint64_t> next;
+  const auto consider = [&next](std::uint64_t at) { next = next ? std::min(*next, at) : at; };
+  for (const auto& [vrf, trouble] : vrf_troubles_) consider(trouble.retry_ms);
+  for (const auto& [port, trouble] : port_troubles_) consider(trouble.retry_ms);
+  if (!general_troubles_.empty()) consider(general_retry_ms_);
+  return next;
+}
+
+void Reconciler::retry(VrfId vrf) {
+  if (const auto trouble = vrf_troubles_.find(vrf); trouble != vrf_troubles_.end())
+    trouble->second.retry_ms = 0;
+}
+
+}  // namespace xk
