@@ -13,6 +13,7 @@
 #include <deque>
 #include <mutex>
 #include <set>
+#include <span>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -29,6 +30,7 @@ using namespace std::chrono_literals;
 constexpr auto kReadTime = 5s;    // a request is read whole within
 constexpr auto kWriteTime = 30s;  // an answer is taken whole within
 constexpr auto kLingerTime = 200ms;
+constexpr int kTickMs = 100;  // how late a silent connection may be closed
 constexpr std::size_t kHeaderBytesMax = 64u << 10;
 constexpr std::size_t kChunkOverheadMax = 64u << 10;  // of a chunked body at its limit
 constexpr std::size_t kConnectionBytesMax = kHeaderBytesMax + kRequestBytesMax + kChunkOverheadMax;
@@ -143,7 +145,7 @@ class ApiServer::Implementation {
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
-      waiting_.clear();
+      speaking_.clear();
       for (const int fd : served_) shutdown(fd, SHUT_RD);  // readers end; an answer may still go out
     }
     eventfd_write(wake_.get(), 1);
@@ -155,50 +157,74 @@ class ApiServer::Implementation {
   }
 
  private:
+  using Clock = ConnectionStream::Clock;
   struct Accepted {
     Fd fd;
-    ConnectionStream::Clock::time_point read_by;
+    Clock::time_point until;  // it has said something by then, or is closed
   };
 
+  // Accepts, and hands on who has begun to speak: the silent take no worker's time.
   void accept_loop() {
-    int pause_ms = -1;
+    std::deque<Accepted> silent;  // oldest first
+    bool exhausted = false;       // no descriptor was to be had: try again when the time is over
     for (;;) {
-      std::array<pollfd, 2> polled = {pollfd{wake_.get(), POLLIN, 0},
-                                      pollfd{socket_.fd(), static_cast<short>(pause_ms < 0 ? POLLIN : 0), 0}};
-      poll(polled.data(), polled.size(), pause_ms);
+      std::vector<pollfd> polled = {{wake_.get(), POLLIN, 0},
+                                    {socket_.fd(), static_cast<short>(exhausted ? 0 : POLLIN), 0}};
+      for (const Accepted& peer : silent) polled.push_back({peer.fd.get(), POLLIN, 0});
+      poll(polled.data(), polled.size(), exhausted || !silent.empty() ? kTickMs : -1);
       if ((polled[0].revents & POLLIN) != 0) return;
+      hand_on(silent, std::span(polled).subspan(2));
+      exhausted = !accept_all(silent);
+    }
+  }
+
+  // polled: one for each of the silent.
+  void hand_on(std::deque<Accepted>& silent, std::span<const pollfd> polled) {
+    const auto now = Clock::now();
+    std::deque<Accepted> still;
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = 0; i < silent.size(); ++i) {
+      if (polled[i].revents != 0) {
+        speaking_.push_back(std::move(silent[i].fd));
+        changed_.notify_one();
+      } else if (now < silent[i].until) {
+        still.push_back(std::move(silent[i]));
+      }
+    }
+    silent = std::move(still);
+    while (speaking_.size() > kWaitingMax) speaking_.pop_back();  // closed: they may come again
+  }
+
+  // False if there are no more descriptors.
+  bool accept_all(std::deque<Accepted>& silent) const {
+    for (;;) {
       Fd fd(accept4(socket_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-      const bool out_of_something =
-          !fd && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS);
-      pause_ms = out_of_something ? 100 : -1;
-      if (!fd) continue;
-      const std::lock_guard lock(mutex_);
-      if (stopping_) return;
-      if (waiting_.size() >= kWaitingMax) continue;  // closed: the peer may come again
-      waiting_.push_back(Accepted{std::move(fd), ConnectionStream::Clock::now() + kReadTime});
-      changed_.notify_one();
+      if (!fd && errno == EINTR) continue;
+      if (!fd) return errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS;
+      silent.push_back({std::move(fd), Clock::now() + kReadTime});
+      if (silent.size() > kWaitingMax) silent.pop_front();
     }
   }
 
   void work_loop() {
     for (;;) {
-      Accepted taken;
+      Fd fd;
       {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+        changed_.wait(lock, [this] { return stopping_ || !speaking_.empty(); });
         if (stopping_) return;
-        taken = std::move(waiting_.front());
-        waiting_.pop_front();
-        served_.insert(taken.fd.get());
+        fd = std::move(speaking_.front());
+        speaking_.pop_front();
+        served_.insert(fd.get());
       }
       {
-        ConnectionStream stream(taken.fd.get(), kConnectionBytesMax, taken.read_by, kWriteTime);
+        ConnectionStream stream(fd.get(), kConnectionBytesMax, Clock::now() + kReadTime, kWriteTime);
         http_.serve(stream);
-        linger(taken.fd.get());
+        linger(fd.get());
       }
       const std::lock_guard lock(mutex_);
-      served_.erase(taken.fd.get());
-      taken.fd.reset();  // under the lock: stop() must not shut down a number that was given again
+      served_.erase(fd.get());
+      fd.reset();  // under the lock: stop() must not shut down a number that was given again
     }
   }
 
@@ -209,9 +235,9 @@ class ApiServer::Implementation {
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool stopping_ = false;         // the four below: under mutex_
-  std::deque<Accepted> waiting_;  // accepted, oldest first
-  std::set<int> served_;
+  bool stopping_ = false;    // this and what follows: under mutex_
+  std::deque<Fd> speaking_;  // for the workers, oldest first
+  std::set<int> served_;     // what the workers have
 };
 
 ApiServer::ApiServer(Control& control) : implementation_(std::make_unique<Implementation>(control)) {}

@@ -27,7 +27,9 @@ class ApiServer {
   void stop();
 
   static constexpr unsigned kWorkers = 4;
-  static constexpr unsigned kWaitingMax = 64;  // connections accepted and not yet taken by a worker
+  // Connections that have said nothing yet (then the oldest is closed), and that wait for a worker
+  // (then the newest is).
+  static constexpr unsigned kWaitingMax = 64;
 
  private:
   class Implementation;

@@ -1,0 +1,61 @@
+#include "controlplane/cli/tables.h"
+
+#include <string>
+
+#include "controlplane/cli/table.h"
+#include "controlplane/cli/text.h"
+
+namespace xk::cli {
+
+void print_vrfs(const std::vector<api::VrfView>& vrfs, std::ostream& out) {
+  Table table(
+      {{"VRF"}, {"ID", Align::right}, {"ENGINE"}, {"STATE"}, {"ATTACHMENTS"}, {"SUBNETS"}, {"REASON"}},
+      "no VRFs");
+  for (const api::VrfView& vrf : vrfs) {
+    std::string subnets;
+    for (const std::string& subnet : vrf.subnets) subnets += (subnets.empty() ? "" : " ") + subnet;
+    table.row({vrf.name, std::to_string(vrf.id), vrf.engine, vrf.state,
+               std::to_string(vrf.attachments_serving) + " of " + std::to_string(vrf.attachments), subnets,
+               vrf.reason});
+  }
+  table.print(out);
+}
+
+void print_attachments(const std::vector<api::AttachmentView>& attachments, std::ostream& out) {
+  Table table({{"ID", Align::right},
+               {"VRF"},
+               {"INTERFACE"},
+               {"IFINDEX", Align::right},
+               {"VLAN"},
+               {"ROLE"},
+               {"SUBNET"},
+               {"STATE"},
+               {"REASON"}},
+              "no attachments");
+  for (const api::AttachmentView& attachment : attachments) {
+    table.row({std::to_string(attachment.id), attachment.vrf, attachment.interface,
+               attachment.ifindex == 0 ? "" : std::to_string(attachment.ifindex), attachment.vlan,
+               attachment.role, attachment.subnet, attachment.state, attachment.reason});
+  }
+  table.print(out);
+}
+
+void print_keas(const std::vector<api::KeaView>& keas, std::ostream& out) {
+  Table table({{"KEA OF VRF"},
+               {"STATE"},
+               {"PID", Align::right},
+               {"UPTIME", Align::right},
+               {"RESTARTS", Align::right},
+               {"VERSION"},
+               {"NETNS"},
+               {"LAST ERROR"}},
+              "no Kea");
+  for (const api::KeaView& kea : keas) {
+    table.row({kea.vrf, kea.state, kea.pid == 0 ? "" : std::to_string(kea.pid),
+               kea.pid == 0 ? "" : duration_text(kea.uptime_s), std::to_string(kea.restarts), kea.version,
+               kea.netns, kea.last_error});
+  }
+  table.print(out);
+}
+
+}  // namespace xk::cli

@@ -1,0 +1,204 @@
+// A daemon's answers without a daemon, and a unix socket's place, for the tests of API and CLI.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "controlplane/api/control.h"
+#include "dataplane/base/fd.h"
+
+namespace xk::api {
+
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    char pattern[] = "/tmp/xkt-api-XXXXXX";
+    path_ = mkdtemp(pattern);
+  }
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+inline Fd connect_to(const std::string& path) {
+  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return Fd();
+  return fd;
+}
+
+// Sends what it can and reads to the end.
+inline std::string ask(const std::string& path, std::string_view bytes) {
+  const Fd fd = connect_to(path);
+  if (!fd) return "no connection";
+  while (!bytes.empty()) {
+    const ssize_t sent = send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent <= 0) break;
+    bytes.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  shutdown(fd.get(), SHUT_WR);
+  std::string answer;
+  char buffer[4096];
+  for (ssize_t got = 0; (got = recv(fd.get(), buffer, sizeof buffer, 0)) > 0;) {
+    answer.append(buffer, static_cast<std::size_t>(got));
+  }
+  return answer;
+}
+
+// Two VRFs with the same addresses, one healthy and one not; set failure to refuse everything.
+class FakeControl : public Control {
+ public:
+  std::optional<Failure> failure;
+  bool empty = false;  // a daemon that has just started, with nothing configured
+  std::string kea_answer = R"([{"result": 0, "text": "done", "arguments": ["lease4-get"]}])";
+  std::string last_kea_command;
+  std::string hostname = "laptop";
+  std::atomic<int> reloads = 0;
+  std::uint64_t extra_rx = 0;
+
+  Answer<StatusView> status() override {
+    if (failure) return std::unexpected(*failure);
+    StatusView view;
+    view.version = "0.1.0";
+    view.configuration = "/etc/xdp-kea/xdp-kea.toml";
+    view.dataplane_state = "not connected";
+    if (empty) return view;
+    view.generation = 7;
+    view.uptime_s = 7530;
+    view.dataplane_state = "running";
+    view.dataplane_pid = 4242;
+    view.dataplane_generation = 7;
+    view.warnings = {"eth1: XDP in generic mode: the driver has no native XDP"};
+    view.ports = {{"eth1", 5, "af_xdp", "generic", "serving", "no native XDP"},
+                  {"eth9", 0, "af_xdp", "-", "pending", ""}};
+    view.vrfs = two_vrfs();
+    view.keas = two_keas();
+    return view;
+  }
+  Answer<std::vector<VrfView>> vrfs() override {
+    if (failure) return std::unexpected(*failure);
+    return empty ? std::vector<VrfView>{} : two_vrfs();
+  }
+  Answer<std::vector<AttachmentView>> attachments() override {
+    if (failure) return std::unexpected(*failure);
+    if (empty) return std::vector<AttachmentView>{};
+    return std::vector<AttachmentView>{
+        {1, "red", "eth1", 5, "-", "client", "10.0.0.0/24", "serving", ""},
+        {2, "red", "xkh1", 12, "-", "handoff", "", "serving", ""},
+        {3, "blue", "eth1", 5, "200.300", "client", "10.0.0.0/24", "serving", ""},
+        {4, "blue", "eth9", 0, "100", "client", "10.0.0.0/24", "pending", "there is no interface eth9"}};
+  }
+  Answer<AllCountersView> counters() override {
+    if (failure) return std::unexpected(*failure);
+    AllCountersView view;
+    view.total.vrf = "total";
+    if (empty) return view;
+    CountersView none{"-", 3, 0, 0, 0, 0, 0, 0, 0, {{"unmapped", 3}}, {}};
+    CountersView red{"red",
+                     1000 + extra_rx,
+                     10,
+                     1005 + extra_rx,
+                     500,
+                     500,
+                     2,
+                     0,
+                     17,
+                     {{"hops_exceeded", 5}},
+                     {{"reply_fallback", 1}}};
+    view.vrfs = {none, red};
+    view.total = {"total",
+                  1003 + extra_rx,
+                  10,
+                  1005 + extra_rx,
+                  500,
+                  500,
+                  2,
+                  0,
+                  17,
+                  {{"hops_exceeded", 5}, {"unmapped", 3}},
+                  {{"reply_fallback", 1}}};
+    view.xdp = {{"pass_not_dhcp", 123456}, {"redirect_dhcp4", 1003}, {"redirect_arp", 0}};
+    return view;
+  }
+  Answer<std::vector<LeaseView>> leases(const std::string& vrf) override {
+    if (failure) return std::unexpected(*failure);
+    std::vector<LeaseView> all;
+    if (empty) return all;
+    all = {{"red", "10.0.0.100", "02:00:00:00:00:01", "01020000000001", hostname, "active", "10.0.0.0/24",
+            "eth1 -", 3600, 1767225599, "kea"},
+           {"blue", "10.0.0.100", "02:00:00:00:00:01", "", "", "declined", "10.0.0.0/24", "eth1 200.300", 60,
+            1767225599, "kea"}};
+    std::erase_if(all, [&vrf](const LeaseView& lease) { return !vrf.empty() && lease.vrf != vrf; });
+    return all;
+  }
+  Answer<std::vector<KeaView>> keas() override {
+    if (failure) return std::unexpected(*failure);
+    return empty ? std::vector<KeaView>{} : two_keas();
+  }
+  Answer<std::string> kea_command(const std::string& vrf, const std::string& json) override {
+    if (failure) return std::unexpected(*failure);
+    last_kea_command = vrf + " " + json;
+    return kea_answer;
+  }
+  Answer<std::string> config_show() override {
+    if (failure) return std::unexpected(*failure);
+    return std::string("[appliance]\nname = \"xdp-kea\"\n");
+  }
+  Answer<ReloadView> reload() override {
+    if (failure) return std::unexpected(*failure);
+    ++reloads;
+    return ReloadView{8, {"blue: start Kea", "publish generation 8"}};
+  }
+
+ private:
+  static std::vector<VrfView> two_vrfs() {
+    return {{"red",
+             1,
+             "kea",
+             "serving",
+             "",
+             "xdp-kea-1",
+             "xkh1",
+             "169.254.0.2",
+             1,
+             1,
+             {"10.0.0.0/24", "10.1.0.0/24"},
+             {"169.254.0.3"}},
+            {"blue",
+             2,
+             "kea",
+             "degraded",
+             "1 attachment is pending",
+             "xdp-kea-2",
+             "xkh2",
+             "169.254.0.4",
+             2,
+             1,
+             {"10.0.0.0/24"},
+             {"169.254.0.5"}}};
+  }
+  static std::vector<KeaView> two_keas() {
+    return {{"red", "running", 4300, 7500, 0, "2.2.0", "", "xdp-kea-1", "/var/lib/xdp-kea/kea/1"},
+            {"blue", "backoff", 0, 0, 3, "2.2.0", "exit status 1", "xdp-kea-2", "/var/lib/xdp-kea/kea/2"}};
+  }
+};
+
+}  // namespace xk::api

@@ -1,0 +1,507 @@
+// xdp-keactl against a real API server: every command in every format (golden files), exit codes,
+// and daemons that are absent, refuse, or are something else.
+#include "controlplane/cli/cli.h"
+
+#include <gmock/gmock.h>
+#include <grp.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <yaml-cpp/yaml.h>
+
+#include "controlplane/api/api_server.h"
+#include "controlplane/api/views_json.h"
+#include "controlplane/cli/client.h"
+#include "controlplane/cli/text.h"
+#include "controlplane/cli/yaml.h"
+#include "tests/unit/api_fake.h"
+
+namespace xk::cli {
+namespace {
+
+using api::FakeControl;
+using api::TemporaryDirectory;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+struct Outcome {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+
+Outcome call(std::vector<std::string> args) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const ExitCode code = run(std::move(args), {out, err});
+  return {static_cast<int>(code), out.str(), err.str()};
+}
+
+class CliTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto started = server.start({path, 0666, ""});
+    ASSERT_TRUE(started.has_value()) << started.error().message;
+  }
+  [[nodiscard]] Outcome keactl(std::vector<std::string> args) const {
+    args.insert(args.begin(), {"-s", path});
+    return call(std::move(args));
+  }
+
+  TemporaryDirectory directory;
+  std::string path = directory.file("api.sock");
+  FakeControl control;
+  api::ApiServer server{control};
+};
+
+// The expected text is tests/unit/golden/cli/NAME.FORMAT; XK_GOLDEN_WRITE=1 writes it anew.
+void expect_golden(const std::string& name, const std::string& text) {
+  const std::string file = std::string(XK_GOLDEN_DIR) + "/" + name;
+  if (getenv("XK_GOLDEN_WRITE") != nullptr) std::ofstream(file) << text;
+  std::ifstream in(file);
+  ASSERT_TRUE(in) << "there is no " << file;
+  std::stringstream expected;
+  expected << in.rdbuf();
+  EXPECT_EQ(text, expected.str()) << file;
+}
+
+struct GoldenCase {
+  std::string name;
+  std::vector<std::string> args;
+};
+const std::vector<GoldenCase> kGolden = {
+    {"status", {"status"}},
+    {"vrf_list", {"vrf", "list"}},
+    {"vrf_show", {"vrf", "show", "blue"}},
+    {"attachment_list", {"attachment", "list"}},
+    {"counters", {"counters"}},
+    {"counters_red", {"counters", "--vrf", "red"}},
+    {"lease_list", {"lease", "list"}},
+    {"lease_list_blue", {"lease", "list", "--vrf", "blue"}},
+    {"kea_status", {"kea", "status"}},
+    {"kea_command", {"kea", "command", "red", R"({"command": "list-commands"})"}},
+    {"config_show", {"config", "show"}},
+    {"reload", {"reload"}},
+};
+const std::vector<std::string> kFormats = {"table", "json", "yaml"};
+
+TEST_F(CliTest, EveryCommandInEveryFormat) {
+  for (const GoldenCase& c : kGolden) {
+    for (const std::string& format : kFormats) {
+      std::vector<std::string> args = c.args;
+      args.insert(args.end(), {"-o", format});  // options may follow the command
+      const Outcome outcome = keactl(args);
+      EXPECT_EQ(outcome.code, 0) << c.name;
+      EXPECT_EQ(outcome.err, "") << c.name;
+      expect_golden(c.name + "." + format, outcome.out);
+    }
+  }
+}
+
+TEST_F(CliTest, TablesWithoutRowsSaySo) {
+  control.empty = true;
+  for (const GoldenCase& c : kGolden) {
+    if (c.name == "vrf_show" || c.name.ends_with("_red") || c.name.ends_with("_blue") ||
+        c.name == "kea_command" || c.name == "config_show" || c.name == "reload") {
+      continue;  // without VRFs there is nothing of theirs
+    }
+    const Outcome outcome = keactl(c.args);
+    EXPECT_EQ(outcome.code, 0) << c.name;
+    expect_golden("empty_" + c.name + ".table", outcome.out);
+  }
+}
+
+// The tree in a form that does not know how it was written.
+std::string structure(const YAML::Node& node) {
+  std::string text;
+  if (node.IsMap()) {
+    for (const auto& entry : node)
+      text += entry.first.as<std::string>() + ":" + structure(entry.second) + ",";
+    return "{" + text + "}";
+  }
+  if (node.IsSequence()) {
+    for (const auto& item : node) text += structure(item) + ",";
+    return "[" + text + "]";
+  }
+  return node.IsNull() ? "null" : "'" + node.as<std::string>() + "'";
+}
+
+TEST_F(CliTest, JsonAndYamlSayTheSame) {
+  for (const GoldenCase& c : kGolden) {
+    std::vector<std::string> args = c.args;
+    args.insert(args.begin(), {"-o", "json"});
+    const std::string json = structure(YAML::Load(keactl(args).out));  // JSON is YAML
+    args[1] = "yaml";
+    EXPECT_EQ(structure(YAML::Load(keactl(args).out)), json) << c.name;
+  }
+}
+
+TEST_F(CliTest, TheLawShowsWhatIsInFlight) {
+  EXPECT_THAT(keactl({"counters"}).out, HasSubstr("red: rx 1000 + copies 10 = tx 1005 + drops 5  \u2713\n"));
+  class InFlight : public FakeControl {
+   public:
+    api::Answer<api::AllCountersView> counters() override {
+      auto view = FakeControl::counters();
+      view->vrfs[1].tx -= 4;
+      view->total.tx += 2;
+      return view;
+    }
+  } late;
+  api::ApiServer other(late);
+  ASSERT_TRUE(other.start({directory.file("late.sock"), 0600, ""}).has_value());
+  const std::string out = call({"-s", directory.file("late.sock"), "counters"}).out;
+  EXPECT_THAT(out, HasSubstr("red: rx 1000 + copies 10 = tx 1001 + drops 5  4 in flight\n"));
+  EXPECT_THAT(out, HasSubstr("total: rx 1003 + copies 10 = tx 1007 + drops 8  2 more out than in\n"));
+}
+
+TEST_F(CliTest, WatchShowsRates) {
+  class Growing : public FakeControl {
+   public:
+    api::Answer<api::AllCountersView> counters() override {
+      extra_rx += 50;
+      return FakeControl::counters();
+    }
+  } growing;
+  const std::string socket = directory.file("growing.sock");
+  api::ApiServer other(growing);
+  ASSERT_TRUE(other.start({socket, 0600, ""}).has_value());
+  const Outcome table = call({"-s", socket, "counters", "--watch", "0.05", "--count", "2"});
+  EXPECT_EQ(table.code, 0);
+  EXPECT_THAT(table.out, HasSubstr("VRF  RX/S  TX/S  DROPS/S\n"));
+  EXPECT_THAT(table.out, HasSubstr("red  1000  1000        0\n")) << "50 packets in 0.05 s";
+  const Outcome lines = call({"-s", socket, "-o", "json", "counters", "--watch", "0.01", "--count", "3"});
+  std::istringstream in(lines.out);
+  int count = 0;
+  for (std::string line; std::getline(in, line); ++count)
+    EXPECT_TRUE(api::parse_json(line, 1u << 20).has_value());
+  EXPECT_EQ(count, 3);
+  const Outcome yaml = call({"-s", socket, "-o", "yaml", "counters", "--watch", "0.01", "--count", "2"});
+  EXPECT_EQ(YAML::LoadAll(yaml.out).size(), 2u);
+}
+
+TEST_F(CliTest, HelpHasExamplesForEveryCommand) {
+  for (const GoldenCase& c : kGolden) {
+    std::vector<std::string> args(
+        c.args.begin(),
+        c.args.begin() + (c.args[0] == "status" || c.args[0] == "reload" || c.args[0] == "counters" ? 1 : 2));
+    args.emplace_back("--help");
+    const Outcome outcome = call(args);
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_THAT(outcome.out, HasSubstr("Examples:\n  xdp-keactl")) << c.name;
+  }
+  const Outcome top = call({"--help"});
+  EXPECT_EQ(top.code, 0);
+  EXPECT_THAT(top.out, HasSubstr("Exit codes:\n  0  done\n"));
+  EXPECT_EQ(call({"config", "check", "--help"}).code, 0);
+  EXPECT_THAT(call({"--version"}).out, StartsWith("xdp-keactl "));
+}
+
+TEST_F(CliTest, WrongUsageIsTwo) {
+  const struct {
+    std::vector<std::string> args;
+    const char* error;
+  } cases[] = {
+      {{}, "xdp-keactl: a command is missing\n            see: xdp-keactl --help\n"},
+      {{"bogus"}, "xdp-keactl: unknown command 'bogus'\n            see: xdp-keactl --help\n"},
+      {{"vrf"}, "xdp-keactl: a command is missing\n            see: xdp-keactl vrf --help\n"},
+      {{"vrf", "lst"}, "xdp-keactl: unknown command 'lst'\n            see: xdp-keactl vrf --help\n"},
+      {{"vrf", "show"}, "xdp-keactl: NAME is required\n            see: xdp-keactl vrf show --help\n"},
+      {{"status", "--bogus"}, "xdp-keactl: "},
+      {{"-o", "xml", "status"}, "xdp-keactl: --output: 'xml' is none of table, json, yaml\n"},
+      {{"counters", "--watch", "0"}, "xdp-keactl: --watch: "},
+      {{"counters", "--count", "2"}, "xdp-keactl: --count requires --watch\n"},
+      {{"kea", "command", "red", "{junk"}, "xdp-keactl: the command is not JSON, from byte 2\n"},
+  };
+  for (const auto& c : cases) {
+    const Outcome outcome = keactl(c.args);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, StartsWith(c.error));
+    EXPECT_EQ(outcome.out, "");
+  }
+  EXPECT_EQ(call({"-s", std::string(108, 'a'), "status"}).code, 2);
+}
+
+TEST_F(CliTest, NotFoundIsFour) {
+  for (const std::vector<std::string>& args : {std::vector<std::string>{"vrf", "show", "green"},
+                                               {"counters", "--vrf", "green"},
+                                               {"lease", "list", "--vrf", "green"},
+                                               {"kea", "command", "green", R"({"command": "x"})"}}) {
+    const Outcome outcome = keactl(args);
+    EXPECT_EQ(outcome.code, 4);
+    EXPECT_EQ(outcome.err, "xdp-keactl: there is no VRF 'green'\n");
+  }
+  EXPECT_EQ(keactl({"vrf", "show", "../kea"}).code, 4);
+  EXPECT_EQ(keactl({"vrf", "show", "a b/c?d"}).err, "xdp-keactl: there is no '/v1/vrfs/a b/c?d' here\n");
+}
+
+TEST_F(CliTest, KeasVerdictIsTheExitCode) {
+  const auto answered = [this](const std::string& answer) {
+    control.kea_answer = answer;
+    return keactl({"kea", "command", "red", R"({"command": "x"})"});
+  };
+  EXPECT_EQ(answered(R"([{"result": 0}])").code, 0);
+  EXPECT_EQ(answered(R"({"result": 0})").code, 0);
+  const Outcome refused = answered(R"([{"result": 1, "text": "no such subnet"}])");
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_EQ(refused.err, "xdp-keactl: Kea answered with result 1: no such subnet\n");
+  EXPECT_THAT(refused.out, HasSubstr("no such subnet")) << "its answer is printed all the same";
+  EXPECT_EQ(answered(R"([{"result": 2}])").code, 1);
+  EXPECT_EQ(answered(R"([{"result": 3}])").code, 4);
+  EXPECT_EQ(answered("[]").code, 6);
+  EXPECT_EQ(answered("7").code, 6);
+  EXPECT_EQ(answered("junk").code, 1) << "502 from the daemon";
+}
+
+TEST_F(CliTest, RefusalsShowEveryMessage) {
+  control.failure =
+      api::Failure{409, {"xdp-kea.toml:3:1: unknown key 'nmae'", "xdp-kea.toml:9:5: not an address"}};
+  const Outcome outcome = keactl({"reload"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(
+      outcome.err,
+      "xdp-keactl: xdp-kea.toml:3:1: unknown key 'nmae'\n            xdp-kea.toml:9:5: not an address\n");
+  EXPECT_EQ(outcome.out, "");
+}
+
+TEST_F(CliTest, TheEnvironmentNamesTheSocket) {
+  setenv("XDP_KEA_API_SOCKET", path.c_str(), 1);
+  EXPECT_EQ(call({"config", "show"}).code, 0);
+  EXPECT_EQ(call({"-s", directory.file("none"), "config", "show"}).code, 3) << "the option wins";
+  unsetenv("XDP_KEA_API_SOCKET");
+}
+
+TEST_F(CliTest, HostNamesCannotWriteOnTheTerminal) {
+  control.hostname = "\x1b[2Jevil\n\xc2\x9bm\xff\u00e9";
+  const Outcome outcome = keactl({"lease", "list", "--vrf", "red"});
+  EXPECT_THAT(outcome.out, HasSubstr("  \\x1b[2Jevil\\x0a\\x9bm\ufffd\u00e9  "));
+  EXPECT_EQ(outcome.out.find('\x1b'), std::string::npos);
+}
+
+TEST(CliAlone, ADaemonThatIsNotThereIsThree) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("api.sock");
+  const Outcome absent = call({"-s", path, "status"});
+  EXPECT_EQ(absent.code, 3);
+  EXPECT_EQ(
+      absent.err,
+      "xdp-keactl: xdp-kead is not running: there is no socket " + path +
+          "\n            start it: systemctl start xdp-kead, or: xdp-kead --config /etc/xdp-kea/xdp-kea.toml"
+          "\n            if it listens elsewhere: -s SOCKET, or XDP_KEA_API_SOCKET=SOCKET\n");
+  {
+    const Fd dead(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    ASSERT_EQ(bind(dead.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  }
+  const Outcome stale = call({"-s", path, "status"});
+  EXPECT_EQ(stale.code, 3);
+  EXPECT_THAT(stale.err, HasSubstr("nobody listens on " + path + " any more"));
+  std::ofstream(directory.file("file")) << "x";
+  EXPECT_THAT(call({"-s", directory.file("file"), "status"}).err, HasSubstr(" is no socket\n"));
+}
+
+TEST_F(CliTest, NoPermissionIsFive) {
+  const group* nogroup = getgrnam("nogroup");
+  ASSERT_NE(nogroup, nullptr);
+  ASSERT_EQ(chown(path.c_str(), 0, nogroup->gr_gid), 0);
+  ASSERT_EQ(chmod(path.c_str(), 0660), 0);
+  ASSERT_EQ(chmod(directory.file("").c_str(), 0755), 0);
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  const pid_t child = fork();
+  if (child == 0) {  // as a user who is in no group of the socket's
+    if (setgroups(0, nullptr) != 0 || setgid(12345) != 0 || setuid(12345) != 0) _exit(99);
+    const Outcome outcome = call({"-s", path, "status"});
+    const ssize_t written = write(ends[1], outcome.err.data(), outcome.err.size());
+    _exit(written > 0 ? outcome.code : 98);
+  }
+  close(ends[1]);
+  std::string err;
+  std::array<char, 1024> buffer{};
+  for (ssize_t got = 0; (got = read(ends[0], buffer.data(), buffer.size())) > 0;) {
+    err.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+  close(ends[0]);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 5);
+  EXPECT_THAT(err, StartsWith("xdp-keactl: no permission to use " + path +
+                              "\n            run it as root (sudo), or as a member of group nogroup\n"));
+}
+
+// Answers one connection after another with the same bytes, whatever is asked.
+class Impostor {
+ public:
+  Impostor(std::string path, std::string bytes)
+      : listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    if (bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        listen(listener_.get(), 8) != 0) {
+      std::abort();
+    }
+    thread_ = std::thread([this, bytes = std::move(bytes)] { serve(bytes); });
+  }
+  ~Impostor() {
+    shutdown(listener_.get(), SHUT_RDWR);
+    thread_.join();
+  }
+  Impostor(const Impostor&) = delete;
+  Impostor& operator=(const Impostor&) = delete;
+
+ private:
+  void serve(const std::string& bytes) const {
+    for (;;) {
+      const Fd peer(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (!peer) return;
+      std::array<char, 4096> request{};
+      if (recv(peer.get(), request.data(), request.size(), 0) <= 0) continue;  // the tool's probe
+      std::size_t sent = 0;
+      while (sent < bytes.size()) {
+        const ssize_t n = send(peer.get(), bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+        if (n <= 0) break;
+        sent += static_cast<std::size_t>(n);
+      }
+    }
+  }
+  Fd listener_;
+  std::thread thread_;
+};
+
+std::string http(const std::string& status, const std::string& body) {
+  return "HTTP/1.1 " + status + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+TEST(CliAlone, WhatIsNoDaemonIsNotBelieved) {
+  const struct {
+    std::string bytes;
+    int code;
+    const char* error;
+  } cases[] = {
+      {"", 6, "the connection ended or took too long"},
+      {"SSH-2.0-OpenSSH_9.2\r\n", 6, "the connection ended or took too long"},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", 6, "the connection ended or took too long"},
+      {http("200 OK", "<html>hello</html>"), 6, "not JSON, from byte 1"},
+      {http("200 OK", "\"\xff\""), 6, "not JSON, from byte 2"},
+      {http("200 OK", "[]"), 6, "the document: not an object"},
+      {http("200 OK", "{}"), 6, "version: missing"},
+      {http("200 OK", std::string(100, '[')), 6, "JSON nested deeper than 64 levels"},
+      {http("500 Oops", "<html>"), 1, "the daemon answered with HTTP status 500"},
+      {http("404 No", "{\"errors\": [7]}"), 4, "the daemon answered with HTTP status 404"},
+      {http("503 Busy", "{\"errors\": [\"not \x1b ready\"]}"), 1, "the daemon answered with HTTP status 503"},
+      {http("503 Busy", "{\"errors\": [\"not \\u001b ready\"]}"), 1, "not \\x1b ready"},
+  };
+  for (const auto& c : cases) {
+    const TemporaryDirectory directory;
+    const std::string path = directory.file("api.sock");
+    const Impostor impostor(path, c.bytes);
+    const Outcome outcome = call({"-s", path, "status"});
+    EXPECT_EQ(outcome.code, c.code) << c.bytes;
+    EXPECT_THAT(outcome.err, HasSubstr(c.error)) << c.bytes;
+    EXPECT_EQ(outcome.out, "");
+  }
+}
+
+TEST(CliAlone, AnswersWithoutEndAreCutOff) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("api.sock");
+  const Impostor impostor(path, "HTTP/1.1 200 OK\r\n\r\n" + std::string(api::kAnswerBytesMax + 4096, ' '));
+  const Outcome outcome = call({"-s", path, "status"});
+  EXPECT_EQ(outcome.code, 6);
+  EXPECT_THAT(outcome.err, HasSubstr("longer than 67108864 bytes"));
+}
+
+TEST(CliAlone, CheckingAConfigurationNeedsNoDaemon) {
+  const TemporaryDirectory directory;
+  const std::string bad = directory.file("bad.toml");
+  std::ofstream(bad) << "bogus = 1\n\n[appliance]\nnmae = \"x\"\n";
+  const Outcome refused = call({"-s", directory.file("none"), "config", "check", bad});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_EQ(refused.out, "");
+  EXPECT_THAT(refused.err, HasSubstr(bad + ":1:"));
+  EXPECT_THAT(refused.err, HasSubstr(bad + ":4:"));
+  EXPECT_THAT(refused.err, HasSubstr("xdp-keactl: " + bad + ": 2 mistakes\n"));
+
+  const Outcome json = call({"-o", "json", "config", "check", bad});
+  EXPECT_EQ(json.code, 1);
+  const auto parsed = api::parse_json(json.out, 1u << 20);
+  ASSERT_TRUE(parsed.has_value());
+  EXPECT_EQ((*parsed)["ok"], false);
+  EXPECT_EQ((*parsed)["errors"].size(), 2u);
+
+  const std::string good = directory.file("good.toml");
+  std::ofstream(good) << "[[vrf]]\nname = \"red\"\n[[vrf.subnet]]\nprefix = \"10.0.0.0/24\"\n"
+                         "pools = [\"10.0.0.100-10.0.0.199\"]\ngateway = \"10.0.0.1\"\n"
+                         "[[vrf.attachment]]\ninterface = \"eth1\"\n";
+  const Outcome accepted = call({"config", "check", good});
+  EXPECT_EQ(accepted.code, 0) << accepted.err;
+  EXPECT_EQ(accepted.out, good + ": ok, 1 VRF, 1 attachment\n");
+
+  const Outcome missing = call({"config", "check", directory.file("none.toml")});
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_THAT(missing.err, HasSubstr(directory.file("none.toml")));
+}
+
+TEST(Text, Durations) {
+  EXPECT_EQ(duration_text(0), "0s");
+  EXPECT_EQ(duration_text(59), "59s");
+  EXPECT_EQ(duration_text(60), "1m 0s");
+  EXPECT_EQ(duration_text(3599), "59m 59s");
+  EXPECT_EQ(duration_text(3600), "1h 0m");
+  EXPECT_EQ(duration_text(86399), "23h 59m");
+  EXPECT_EQ(duration_text(86400), "1d 0h");
+}
+
+TEST(Text, Times) {
+  EXPECT_EQ(utc_text(0), "1970-01-01 00:00:00Z");
+  EXPECT_EQ(utc_text(1767225599), "2025-12-31 23:59:59Z");
+  EXPECT_EQ(utc_text(253402300799), "9999-12-31 23:59:59Z");
+  EXPECT_EQ(utc_text(253402300800), "never");
+}
+
+TEST(Text, OnlyWellFormedUtf8IsShown) {
+  EXPECT_EQ(safe_text("a\u00e9\u20ac\U0001f600"), "a\u00e9\u20ac\U0001f600");
+  EXPECT_EQ(safe_text("\xc0\xaf"), "\\xc0\\xaf") << "overlong";
+  EXPECT_EQ(safe_text("\xed\xa0\x80"), "\\xed\\xa0\\x80") << "surrogate";
+  EXPECT_EQ(safe_text("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80") << "beyond U+10FFFF";
+  EXPECT_EQ(safe_text("\xe2\x82"), "\\xe2\\x82") << "cut";
+  EXPECT_EQ(display_width("a\u00e9\u20ac"), 3u);
+}
+
+TEST(Yaml, StringsReadBackAsStrings) {
+  for (const std::string text :
+       {"",        "100", "200.300",    "1e3", "0x10",        "true",  "No",     "null",
+        "~",       "-",   "a: b",       "# x", "10.0.0.0/24", " lead", "trail ", "two\nlines\n",
+        "quote\"", "é",   "2026-01-01", "[x]"}) {
+    const std::string yaml = to_yaml(api::Json{{"v", text}});
+    const YAML::Node node = YAML::Load(yaml);
+    EXPECT_EQ(node["v"].as<std::string>(), text) << yaml;
+    const bool quoted = node["v"].Tag() == "!";  // what is quoted can be taken for nothing else
+    bool number = false;
+    try {
+      (void)node["v"].as<double>();
+      number = true;
+    } catch (const YAML::BadConversion&) {
+    }
+    EXPECT_TRUE(quoted || !number) << yaml;
+  }
+}
+
+TEST(PercentEncoding, LeavesOnlyUnreservedCharacters) {
+  EXPECT_EQ(percent_encoded("red-1._~"), "red-1._~");
+  EXPECT_EQ(percent_encoded("a b/c?d%\xff"), "a%20b%2Fc%3Fd%25%FF");
+}
+
+}  // namespace
+}  // namespace xk::cli
