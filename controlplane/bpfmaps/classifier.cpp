@@ -231,10 +231,11 @@ void KernelClassifier::restore(const PortRecord& record) const {
 Result<AttachedPort> KernelClassifier::attach(IfIndex ifindex, const std::string& name, bool force_generic) {
   sweep();
   if (const auto at = ports_.find(ifindex); at != ports_.end()) {
-    // Native was refused or not wanted before: a port that is generic already stays so, unless the
-    // configuration now forces what it is not.
-    if (!force_generic || at->second.link.mode() == AttachMode::generic)
-      return described(ifindex, at->second);
+    // A port whose driver refused native mode stays as it is; only the configuration's word moves it.
+    const Port& port = at->second;
+    const bool as_wanted =
+        force_generic ? port.link.mode() == AttachMode::generic : !port.record.forced_generic;
+    if (as_wanted) return described(ifindex, port);
     if (auto detached = detach(ifindex, name); !detached) return std::unexpected(std::move(detached.error()));
   }
   const auto context = [&](Error&& error) { return std::unexpected(std::move(error).in("XDP on " + name)); };
