@@ -2,7 +2,6 @@
 // go away with the test.
 #include "controlplane/netns/netns.h"
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/magic.h>
@@ -12,40 +11,25 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <thread>
 
-#include "controlplane/netns/loopback.h"
+#include "tests/unit/kernel_support.h"
 
 namespace xk {
 namespace {
 
+using test::open_descriptors;
+using test::own_namespace;
+using test::run;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
 constexpr const char* kMark = "xdp-kea:xktc:vrf:1";
-
-std::string run(const std::string& command) {
-  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen((command + " 2>&1").c_str(), "r"), ::pclose);
-  std::string out;
-  for (int c = std::fgetc(pipe.get()); c != EOF; c = std::fgetc(pipe.get()))
-    out.push_back(static_cast<char>(c));
-  return out;
-}
-
-std::string own_namespace() { return std::filesystem::read_symlink("/proc/thread-self/ns/net"); }
-
-std::size_t open_descriptors() {
-  std::size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
-  return count;
-}
 
 class NetnsTest : public testing::Test {
  protected:
@@ -54,11 +38,8 @@ class NetnsTest : public testing::Test {
 
   // Removes whatever is at our names, ours or made foreign on purpose.
   void clean() const {
-    for (const std::string& name : {name_, name_ + "2"}) {
-      const std::string path = "/run/netns/" + name;
-      while (::umount2(path.c_str(), MNT_DETACH) == 0) continue;
-      ::unlink(path.c_str());
-    }
+    test::remove_namespace(name_);
+    test::remove_namespace(name_ + "2");
   }
   [[nodiscard]] std::string path() const { return "/run/netns/" + name_; }
   [[nodiscard]] bool is_mounted() const {

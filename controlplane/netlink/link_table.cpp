@@ -1,0 +1,137 @@
+#include "controlplane/netlink/link_table.h"
+
+#include <arpa/inet.h>
+#include <linux/ethtool.h>
+#include <linux/if.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <unordered_map>
+
+namespace xk::netlink {
+namespace {
+
+constexpr int kDumpTries = 5;  // of one that changes overtake
+
+// The last try's answer is taken even if a change overtook it: the change comes as an event too.
+template <typename T>
+Result<std::vector<T>> dump(const Socket& socket, const Request& request,
+                            const std::function<void(const nlmsghdr&, std::vector<T>&)>& take) {
+  std::vector<T> rows;
+  for (int tries = 1;; ++tries) {
+    rows.clear();
+    auto done = socket.transact(request, [&](const nlmsghdr& message) { take(message, rows); });
+    if (done || (done.error().system_errno == EINTR && tries == kDumpTries)) return rows;
+    if (done.error().system_errno != EINTR) return std::unexpected(std::move(done.error()));
+  }
+}
+
+// Receive queues in use. IFLA_NUM_RX_QUEUES counts those allocated, which may be more.
+std::uint16_t rx_queues(const Fd& ioctl_socket, const std::string& name, std::uint32_t allocated) {
+  ethtool_channels channels{};
+  channels.cmd = ETHTOOL_GCHANNELS;
+  ifreq request{};
+  std::memcpy(request.ifr_name, name.data(), std::min(name.size(), sizeof(request.ifr_name) - 1));
+  request.ifr_data = reinterpret_cast<char*>(&channels);
+  std::uint32_t queues = allocated;
+  if (ioctl_socket && ::ioctl(ioctl_socket.get(), SIOCETHTOOL, &request) == 0 &&
+      channels.rx_count + channels.combined_count != 0)
+    queues = channels.rx_count + channels.combined_count;
+  return static_cast<std::uint16_t>(std::clamp<std::uint32_t>(queues, 1, 0xffff));
+}
+
+void read_kind(const Attributes& attributes, Link& link) {
+  const Attributes link_info(attributes.get(IFLA_LINKINFO));
+  link.info.kind = link_info.text(IFLA_INFO_KIND);
+  if (link.info.kind != "vlan") return;
+  const Attributes vlan(link_info.get(IFLA_INFO_DATA));
+  link.info.parent = link.link;
+  link.info.vid = Vid{vlan.u16(IFLA_VLAN_ID)};
+  link.info.tpid = ntohs(vlan.u16(IFLA_VLAN_PROTOCOL));
+}
+
+std::optional<Link> read_link(const nlmsghdr& message) {
+  const auto header = header_of<ifinfomsg>(message);
+  if (message.nlmsg_type != RTM_NEWLINK || header.ifi_family != AF_UNSPEC) return std::nullopt;
+  const Attributes attributes(message, sizeof(header));
+  Link link;
+  link.info.ifindex = IfIndex{static_cast<std::uint32_t>(header.ifi_index)};
+  link.info.name = attributes.text(IFLA_IFNAME);
+  link.info.alias = attributes.text(IFLA_IFALIAS);
+  link.info.mac = attributes.mac(IFLA_ADDRESS);
+  // lo has 65536, one more than any IP packet.
+  link.info.mtu = static_cast<std::uint16_t>(std::min<std::uint32_t>(attributes.u32(IFLA_MTU), 0xffff));
+  link.info.up = (header.ifi_flags & IFF_UP) != 0;
+  link.info.master = IfIndex{attributes.u32(IFLA_MASTER)};
+  link.link = IfIndex{attributes.u32(IFLA_LINK)};
+  link.info.rx_queues =
+      static_cast<std::uint16_t>(std::clamp<std::uint32_t>(attributes.u32(IFLA_NUM_RX_QUEUES), 1, 0xffff));
+  read_kind(attributes, link);
+  return link;
+}
+
+Fd ioctl_socket() { return Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); }
+
+}  // namespace
+
+Result<std::vector<LinkAddress>> addresses(const Socket& socket, IfIndex ifindex) {
+  ifaddrmsg header{};
+  header.ifa_family = AF_INET;
+  header.ifa_index = ifindex.value;
+  const Request request(RTM_GETADDR, NLM_F_DUMP, header);
+  return dump<LinkAddress>(socket, request, [ifindex](const nlmsghdr& message, auto& rows) {
+    const auto found = header_of<ifaddrmsg>(message);
+    if (message.nlmsg_type != RTM_NEWADDR || found.ifa_family != AF_INET) return;
+    // Kernels filter dumps only for sockets that ask for strict checking.
+    if (ifindex.value != 0 && found.ifa_index != ifindex.value) return;
+    const Attributes attributes(message, sizeof(found));
+    const Ip4 address = attributes.ip4(IFA_LOCAL);
+    rows.push_back({IfIndex{found.ifa_index}, Prefix4{address, found.ifa_prefixlen}});
+  });
+}
+
+Result<std::vector<LinkInfo>> list_links(const Socket& socket) {
+  const Fd ethtool = ioctl_socket();
+  Request request(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{});
+  request.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+  auto links = dump<LinkInfo>(socket, request, [](const nlmsghdr& message, auto& rows) {
+    if (auto link = read_link(message)) rows.push_back(std::move(link->info));
+  });
+  if (!links) return links;
+  const auto all = addresses(socket, IfIndex{});
+  if (!all) return std::unexpected(all.error());
+  std::unordered_map<IfIndex, LinkInfo*> by_index;
+  for (LinkInfo& link : *links) {
+    link.rx_queues = rx_queues(ethtool, link.name, link.rx_queues);
+    by_index[link.ifindex] = &link;
+  }
+  for (const LinkAddress& row : *all)
+    if (const auto link = by_index.find(row.ifindex); link != by_index.end())
+      link->second->addresses.push_back(row.address);
+  // The kernel's order is that of its hash tables: two equal machines would differ.
+  for (LinkInfo& link : *links) std::ranges::sort(link.addresses);
+  std::ranges::sort(*links, {}, &LinkInfo::ifindex);
+  return links;
+}
+
+Result<std::optional<Link>> find_link(const Socket& socket, const std::string& name) {
+  if (name.empty() || name.size() >= IFNAMSIZ)
+    return std::unexpected(Error{
+        "\"" + name + "\" is no interface name: 1 to " + std::to_string(IFNAMSIZ - 1) + " bytes", EINVAL});
+  Request request(RTM_GETLINK, 0, ifinfomsg{});
+  request.text(IFLA_IFNAME, name).u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+  std::optional<Link> link;
+  const auto done = socket.transact(request, [&link](const nlmsghdr& message) { link = read_link(message); });
+  if (!done && done.error().system_errno == ENODEV) return std::nullopt;
+  if (!done) return std::unexpected(done.error());
+  return link;
+}
+
+}  // namespace xk::netlink
