@@ -1,0 +1,38 @@
+// What the supervisor knows of one Kea. Inside kea/ only.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "controlplane/kea/control_socket.h"
+#include "controlplane/kea/process.h"
+#include "controlplane/kea/supervisor.h"
+
+namespace xk::kea {
+
+struct Instance {
+  KeaSpec spec;  // wanted; what it runs with unless it is about to be replaced
+  Child child;   // pid 0: no process
+  KeaState state = KeaState::stopped;
+  bool terminating = false;       // SIGTERM was sent
+  bool config_uncertain = false;  // config-set got no answer
+
+  // When tick() has to do the next thing: kill, probe, start again. Unset: at the next tick, which
+  // knows what time it is.
+  std::optional<std::uint64_t> deadline_ms;
+  std::optional<Exchange> probe;
+  std::uint64_t probe_deadline_ms = 0;
+  std::optional<std::uint64_t> ready_ms;  // first answer of this process
+
+  std::uint64_t started_unix_ms = 0;
+  std::uint32_t restarts = 0;
+  std::uint32_t failures = 0;  // deaths and failed starts in a row
+  std::string version;
+  std::string trouble;  // why it is not running, or died last
+  std::string refusal;  // the configuration that was not taken
+
+  [[nodiscard]] bool alive() const { return child.pid != 0; }
+};
+
+}  // namespace xk::kea

@@ -1,0 +1,197 @@
+#include "controlplane/kea/render.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <thread>
+
+#include "controlplane/kea/directory.h"
+#include "controlplane/kea/paths.h"
+#include "controlplane/kea/render_parts.h"
+#include "controlplane/kea/template.h"
+
+namespace xk::kea {
+
+namespace {
+
+constexpr std::size_t kTemplateBytesMax = 1 << 20;
+constexpr std::uint32_t kThreadsMax = 4;
+
+std::string join(const std::vector<Ip4>& addresses) {
+  std::string text;
+  for (const Ip4 address : addresses) {
+    if (!text.empty()) text += ", ";
+    text += to_string(address);
+  }
+  return text;
+}
+
+// Commas and backslashes separate and escape in Kea's csv-format.
+std::string csv_escaped(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == ',' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  return escaped;
+}
+
+struct StandardOption {
+  const char* name;
+  std::uint8_t code;
+};
+constexpr StandardOption kRouters{"routers", 3};
+constexpr StandardOption kDnsServers{"domain-name-servers", 6};
+constexpr StandardOption kDomainName{"domain-name", 15};
+constexpr StandardOption kNtpServers{"ntp-servers", 42};
+constexpr StandardOption kServerIdentifier{"dhcp-server-identifier", 54};
+
+Json option_part(const OptionData& option) {
+  Json part = Json::object();
+  if (option.code != 0) part["code"] = option.code;
+  if (option.code == 0) part["name"] = option.name;
+  part["data"] = option.data;
+  if (option.hex) part["csv-format"] = false;
+  return part;
+}
+
+Json options_part(const Subnet& subnet) {
+  Json options = Json::array();
+  const auto add = [&](const StandardOption& standard, const std::string& data) {
+    const bool replaced = std::any_of(subnet.options.begin(), subnet.options.end(), [&](const OptionData& o) {
+      return o.code == standard.code || o.name == standard.name;
+    });
+    if (!replaced && !data.empty()) options.push_back({{"name", standard.name}, {"data", data}});
+  };
+  if (!subnet.gateway.is_zero()) add(kRouters, to_string(subnet.gateway));
+  if (!subnet.server_identifier.is_zero()) add(kServerIdentifier, to_string(subnet.server_identifier));
+  add(kDnsServers, join(subnet.dns));
+  add(kDomainName, csv_escaped(subnet.domain));
+  add(kNtpServers, join(subnet.ntp));
+  for (const OptionData& option : subnet.options) options.push_back(option_part(option));
+  return options;
+}
+
+Json subnet_part(const Subnet& subnet) {
+  Json pools = Json::array();
+  for (const Range4& pool : subnet.pools)
+    pools.push_back({{"pool", to_string(pool.first) + " - " + to_string(pool.last)}});
+  const std::uint32_t lease_s = subnet.lease_time_s;
+  return Json{
+      {"id", subnet.id},
+      {"subnet", to_string(subnet.prefix)},
+      {"pools", std::move(pools)},
+      {"valid-lifetime", lease_s},
+      {"renew-timer", lease_s / 2},
+      {"rebind-timer", static_cast<std::uint32_t>(std::uint64_t{lease_s} * 7 / 8)},
+      {"option-data", options_part(subnet)},
+  };
+}
+
+Json multi_threading_part(const Place& place) {
+  if (place.threads == 0) return Json{{"enable-multi-threading", false}};
+  return Json{{"enable-multi-threading", true},
+              {"thread-pool-size", place.threads},
+              {"packet-queue-size", place.queue}};
+}
+
+}  // namespace
+
+Json interfaces_part(const Place& place) {
+  // A plain UDP socket: relayed packets are unicast to the interface's address, and it needs no
+  // CAP_NET_RAW. Clients behind relays are never answered below IP.
+  return Json{{"interfaces", Json::array({place.interface})},
+              {"dhcp-socket-type", "udp"},
+              {"service-sockets-require-all", true},
+              {"service-sockets-max-retries", 5},
+              {"service-sockets-retry-wait-time", 200}};
+}
+
+Json control_socket_part(const Place& place) {
+  return Json{{"socket-type", "unix"}, {"socket-name", path_in(place.directory, kSocketName)}};
+}
+
+Json lease_database_part(const Place& place) {
+  return Json{{"type", "memfile"},
+              {"persist", true},
+              {"name", path_in(place.directory, kLeasesName)},
+              {"lfc-interval", 3600}};
+}
+
+Json loggers_part(const Place& place) {
+  // Kea rotates its own file: at WARN it writes a line for a packet now and then, and a flood must
+  // not fill the disk.
+  const Json file{{"output", path_in(place.directory, kLogName)},
+                  {"maxsize", 4 * 1024 * 1024},
+                  {"maxver", 2},
+                  {"flush", true}};
+  return Json::array({Json{
+      {"name", "kea-dhcp4"}, {"severity", "WARN"}, {place.dialect.output_options, Json::array({file})}}});
+}
+
+Json server_identifier_option(Ip4 address) {
+  return Json{{"name", kServerIdentifier.name}, {"data", to_string(address)}};
+}
+
+void set_control_socket(Json& dhcp4, const Place& place) {
+  dhcp4.erase("control-socket");
+  dhcp4.erase("control-sockets");
+  if (place.dialect.control_sockets)
+    dhcp4["control-sockets"] = Json::array({control_socket_part(place)});
+  else
+    dhcp4["control-socket"] = control_socket_part(place);
+}
+
+std::string file_text(const Json& document) {
+  return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string render_kea_config(const Vrf& vrf, const Place& place) {
+  Json subnets = Json::array();
+  for (const Subnet& subnet : vrf.subnets) subnets.push_back(subnet_part(subnet));
+
+  Json dhcp4 = Json::object();
+  dhcp4["interfaces-config"] = interfaces_part(place);
+  set_control_socket(dhcp4, place);
+  dhcp4["lease-database"] = lease_database_part(place);
+  if (!place.lease_cmds.empty())
+    dhcp4["hooks-libraries"] = Json::array({Json{{"library", place.lease_cmds}}});
+  dhcp4["multi-threading"] = multi_threading_part(place);
+  // NAKs a client that asks for an address of another network (RFC 2131 4.3.2): we are the only
+  // server of these subnets.
+  dhcp4["authoritative"] = true;
+  // Keeps option 82 with the lease: a lease list can say on which attachment a client is.
+  dhcp4["store-extended-info"] = true;
+  // There are none: no look-up of them for each packet. The order is always this one with threads.
+  dhcp4["reservations-global"] = false;
+  dhcp4["reservations-in-subnet"] = false;
+  dhcp4["reservations-out-of-pool"] = false;
+  dhcp4["reservations-lookup-first"] = true;
+  dhcp4["loggers"] = loggers_part(place);
+  dhcp4["subnet4"] = std::move(subnets);
+  return file_text(Json{{"Dhcp4", std::move(dhcp4)}});
+}
+
+Result<std::string> make_kea_config(const Vrf& vrf, const Place& place) {
+  if (const auto good = check_directory(place.directory); !good) return std::unexpected(good.error());
+  if (vrf.kea.template_file.empty()) return render_kea_config(vrf, place);
+  const auto text = read_file_at(AT_FDCWD, vrf.kea.template_file, kTemplateBytesMax, FollowLinks::yes);
+  if (!text) return std::unexpected(Error(text.error()).in("cannot read the Kea template"));
+  return render_kea_template(*text, vrf.kea.template_file, vrf, place);
+}
+
+Place make_place(const KeaSettings& settings, std::string interface, Ip4 interface_ip, std::string directory,
+                 std::string_view kea_version) {
+  Place place;
+  place.interface = std::move(interface);
+  place.interface_ip = interface_ip;
+  place.directory = std::move(directory);
+  place.dialect = dialect_of(kea_version);
+  place.lease_cmds = find_hook(settings.binary, "libdhcp_lease_cmds.so");
+  place.threads = std::clamp(std::thread::hardware_concurrency(), 1u, kThreadsMax);
+  return place;
+}
+
+}  // namespace xk::kea

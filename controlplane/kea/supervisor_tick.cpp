@@ -1,0 +1,147 @@
+// The supervisor's clockwork: deaths, backoff, readiness.
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "controlplane/kea/binary.h"
+#include "controlplane/kea/directory.h"
+#include "controlplane/kea/instance.h"
+#include "controlplane/kea/paths.h"
+#include "controlplane/kea/supervisor.h"
+
+namespace xk::kea {
+
+namespace {
+
+constexpr std::uint64_t kProbeStartingMs = 20;  // between probes until it is ready
+constexpr std::uint64_t kProbeRunningMs = 5'000;
+constexpr std::uint64_t kProbeTimeoutMs = 5'000;
+constexpr std::uint64_t kProbeStepMs = 10;  // an answer that is on its way
+constexpr std::chrono::milliseconds kProbeWait(2);
+constexpr std::size_t kTailBytes = 16 << 10;
+
+std::uint64_t backoff_ms(std::uint32_t failures) {
+  const std::uint32_t doublings = std::min(failures == 0 ? 0 : failures - 1, 16u);
+  return std::min(kBackoffFirstMs << doublings, kBackoffMaxMs);
+}
+
+// How it ended, with Kea's own last words.
+std::string death_text(const Instance& instance, const std::string& how) {
+  std::string text = "Kea " + how;
+  const auto directory = open_existing_directory(instance.spec.directory);
+  if (!directory) return text;
+  std::string words = explain(tail_at(directory->get(), kOutputName, kTailBytes));
+  // Its log has older stories too: they count only if it chose to go.
+  const bool chose = how.starts_with("exited") && how != "exited with status 0";
+  if (words.find("DHCP4_STARTING") == 0) words.clear();
+  if (words.empty() && chose) words = explain(tail_at(directory->get(), kLogName, kTailBytes));
+  return words.empty() ? text : text + ": " + words;
+}
+
+}  // namespace
+
+void Supervisor::tick(std::uint64_t now_ms) {
+  std::uint64_t expirations = 0;
+  (void)!::read(timer_.get(), &expirations, sizeof expirations);
+  for (auto& [vrf, instance] : instances_) step(*instance, now_ms);
+  for (auto& instance : leaving_) step_leaving(*instance, now_ms);
+  std::erase_if(leaving_, [](const auto& instance) { return !instance->alive(); });
+  wake_at(now_ms);
+}
+
+void Supervisor::step(Instance& instance, std::uint64_t now_ms) {
+  if (instance.alive() && has_exited(instance.child.pidfd.get())) on_death(instance, now_ms);
+  if (instance.terminating) {
+    kill_if_late(instance, now_ms);
+  } else if (instance.alive()) {
+    probe(instance, now_ms);
+  } else if (!instance.deadline_ms) {
+    // A start that failed outside of tick().
+    ++instance.failures;
+    instance.deadline_ms = now_ms + backoff_ms(instance.failures);
+  } else if (now_ms >= *instance.deadline_ms) {
+    ++instance.restarts;
+    (void)start(instance);  // its status says what went wrong
+    if (!instance.alive()) instance.deadline_ms = now_ms + backoff_ms(++instance.failures);
+  }
+}
+
+void Supervisor::step_leaving(Instance& instance, std::uint64_t now_ms) {
+  if (has_exited(instance.child.pidfd.get())) {
+    (void)reap(instance.child.pidfd.get());
+    forget_process(instance);
+    return;
+  }
+  kill_if_late(instance, now_ms);
+}
+
+void Supervisor::kill_if_late(Instance& instance, std::uint64_t now_ms) {
+  if (!instance.deadline_ms) instance.deadline_ms = now_ms + kKillAfterMs;
+  if (now_ms < *instance.deadline_ms) return;
+  (void)send_signal(instance.child.pidfd.get(), SIGKILL);
+  instance.deadline_ms = now_ms + kKillAfterMs;
+}
+
+void Supervisor::on_death(Instance& instance, std::uint64_t now_ms) {
+  const std::string how = reap(instance.child.pidfd.get());
+  const bool replaced = instance.terminating;
+  const bool ran_well = instance.ready_ms && now_ms - *instance.ready_ms >= kRanWellMs;
+  forget_process(instance);
+  if (replaced) {
+    instance.trouble.clear();
+    (void)start(instance);
+    return;
+  }
+  if (ran_well) instance.failures = 0;
+  ++instance.failures;
+  instance.trouble = death_text(instance, how);
+  instance.state = KeaState::backoff;
+  instance.deadline_ms = now_ms + backoff_ms(instance.failures);
+}
+
+void Supervisor::probe(Instance& instance, std::uint64_t now_ms) {
+  if (!instance.probe) {
+    if (instance.deadline_ms && now_ms < *instance.deadline_ms) return;
+    auto started = Exchange::start(path_in(instance.spec.directory, kSocketName),
+                                   R"({"command":"status-get"})", instance.child.pid);
+    if (!started) return on_probe(instance, std::unexpected(started.error()), now_ms);
+    instance.probe = std::move(*started);
+    instance.probe_deadline_ms = now_ms + kProbeTimeoutMs;
+  }
+  auto done = instance.probe->step();
+  if (done && !*done) {
+    instance.probe->wait(kProbeWait);
+    done = instance.probe->step();
+  }
+  if (!done) return on_probe(instance, std::unexpected(done.error()), now_ms);
+  if (!*done) {
+    instance.deadline_ms = now_ms + kProbeStepMs;
+    if (now_ms < instance.probe_deadline_ms) return;
+    return on_probe(instance, std::unexpected(Error{"Kea's control socket does not answer"}), now_ms);
+  }
+  const auto answer = parse_answer(instance.probe->take_answer());
+  if (!answer) return on_probe(instance, std::unexpected(answer.error()), now_ms);
+  if (answer->result != 0)
+    return on_probe(instance, std::unexpected(Error{"Kea says of its status: " + answer->text}), now_ms);
+  on_probe(instance, {}, now_ms);
+}
+
+void Supervisor::on_probe(Instance& instance, const Result<>& outcome, std::uint64_t now_ms) {
+  instance.probe.reset();
+  if (outcome) {
+    if (!instance.ready_ms) instance.ready_ms = now_ms;
+    // Why it died last stays to be read until it has run well.
+    const bool back = instance.state == KeaState::starting && instance.restarts == 0;
+    if (back || now_ms - *instance.ready_ms >= kRanWellMs) instance.trouble.clear();
+    instance.state = KeaState::running;
+    instance.deadline_ms = now_ms + kProbeRunningMs;
+    return;
+  }
+  // Not there yet is no trouble; having been there and not answering is.
+  if (instance.ready_ms) instance.trouble = outcome.error().message;
+  instance.state = KeaState::starting;
+  instance.deadline_ms = now_ms + kProbeStartingMs;
+}
+
+}  // namespace xk::kea
