@@ -40,7 +40,11 @@ void Loop::receive_burst(const RxBinding& binding, std::span<rte_mbuf*> packets)
       cross(mbuf, *binding.port->peer);
       continue;
     }
-    if (!binding.mapped || forwarding_ == nullptr) {
+    if (!binding.mapped) {
+      if (binding.port->peer != nullptr) {
+        cross(mbuf, *binding.port->peer);
+        continue;
+      }
       counters_[0].rx.add(1);
       drop(mbuf, VrfId{}, XK_UNMAPPED);
       continue;
