@@ -52,9 +52,10 @@ void AgentWriter::add_vss(std::uint8_t type, std::string_view value) {
   writer_.bytes({reinterpret_cast<const std::uint8_t*>(value.data()), value.size()});
 }
 
-std::size_t AgentWriter::finish() {
-  const std::size_t content = writer_.size() < 2 ? 0 : writer_.size() - 2;
-  if (!ok_ || !writer_.ok() || content == 0 || content > kAgentContentMax) return 0;
+std::optional<std::size_t> AgentWriter::finish() {
+  if (!ok_ || !writer_.ok() || writer_.size() > 2 + kAgentContentMax) return std::nullopt;
+  const std::size_t content = writer_.size() - 2;
+  if (content == 0) return 0;
   writer_.patch_u8(1, static_cast<std::uint8_t>(content));
   return writer_.size();
 }

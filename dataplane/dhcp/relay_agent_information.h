@@ -74,9 +74,9 @@ class AgentWriter {
   void add_rendered(AgentSubOption code, std::string_view text, const Mac& chaddr);
   // RFC 6607 3.1: type, then the VPN's name or id.
   void add_vss(std::uint8_t type, std::string_view value);
-  // Fills in the length. Bytes of the option, code and length included; 0 if something did not fit
-  // the buffer or the option's 255 bytes, or if there is no sub-option.
-  [[nodiscard]] std::size_t finish();
+  // Fills in the length. Bytes of the option, code and length included: 0 if there is no sub-option;
+  // nullopt if something did not fit the buffer or the option's 255 bytes.
+  [[nodiscard]] std::optional<std::size_t> finish();
 
  private:
   ByteWriter writer_;

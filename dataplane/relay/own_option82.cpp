@@ -4,8 +4,8 @@
 
 namespace xk {
 
-std::size_t write_own_option82(const AttachmentEntry& attachment, const VrfEntry& vrf,
-                               const OwnOption82Facts& facts, MutableBytes out) {
+std::optional<std::size_t> write_own_option82(const AttachmentEntry& attachment, const VrfEntry& vrf,
+                                              const OwnOption82Facts& facts, MutableBytes out) {
   AgentWriter writer(out);
   if (!attachment.circuit_id.empty())
     writer.add_rendered(AgentSubOption::circuit_id, attachment.circuit_id, facts.chaddr);

@@ -19,9 +19,11 @@ struct OwnOption82Facts {
 };
 
 // Writes the option: circuit-id, remote-id, link selection, flags, server id override, VSS and VSS
-// control, in the order of their codes. Bytes written, at most 257; 0 if it does not fit, or is empty.
-[[nodiscard]] std::size_t write_own_option82(const AttachmentEntry& attachment, const VrfEntry& vrf,
-                                             const OwnOption82Facts& facts, MutableBytes out);
+// control, in the order of their codes. Bytes written, at most 257: 0 if there is nothing to say; nullopt if
+// it does not fit.
+[[nodiscard]] std::optional<std::size_t> write_own_option82(const AttachmentEntry& attachment,
+                                                            const VrfEntry& vrf,
+                                                            const OwnOption82Facts& facts, MutableBytes out);
 
 struct OwnOption82 {
   const AttachmentEntry* attachment = nullptr;

@@ -179,8 +179,12 @@ Verdict relay_request(const Received& received, const Forwarding& forwarding, st
                                .link = link_of(received, *request),
                                .chained = chained,
                                .unicast = is_unicast(received, request->datagram.destination)};
-  const bool ours = request->action != Option82Action::pass;
-  if (ours) option_length = write_own_option82(attachment, vrf, facts, buffer);
+  bool no_room = false;
+  if (request->action != Option82Action::pass) {
+    const auto written = write_own_option82(attachment, vrf, facts, buffer);
+    no_room = !written;
+    option_length = written.value_or(0);
+  }
 
   if (server_index >= vrf.servers.size()) return Verdict::drop(XK_SERVER_NONE);
   const ServerEntry& server = vrf.servers[server_index];
@@ -194,6 +198,7 @@ Verdict relay_request(const Received& received, const Forwarding& forwarding, st
     length = write_message(*request, Bytes(buffer).first(option_length), length_max, message);
     if (length == 0 && option_length != 0) {
       option_length = 0;
+      no_room = true;
       length = write_message(*request, {}, length_max, message);
     }
   }
@@ -212,7 +217,7 @@ Verdict relay_request(const Received& received, const Forwarding& forwarding, st
 
   Verdict verdict;
   if (request->datagram.checksum_partial) verdict.note(XK_NOTE_UDP_CHECKSUM_PARTIAL);
-  if (ours && option_length == 0) verdict.note(XK_NOTE_OPTION82_NO_ROOM);
+  if (no_room) verdict.note(XK_NOTE_OPTION82_NO_ROOM);
   return verdict;
 }
 
