@@ -363,9 +363,10 @@ Result<> Executor::perform(const step::Release& step) {
 Result<> Executor::perform(const step::Publish& step) {
   Snapshot snapshot = bound(step.snapshot);
   if (published_ && same_forwarding(*published_, snapshot)) return {};
-  if (auto sent = send_snapshot(std::move(snapshot)); !sent) return sent;
-  undo_with([this, before = step.before.value_or(Snapshot{})] { return send_snapshot(before); });
-  return {};
+  // A dataplane that did not answer in time may still take it: the old one is sent again even then.
+  // Which one a dataplane has that an earlier xdp-kead knew, we cannot say: it keeps the newest.
+  if (step.before) undo_with([this, before = *step.before] { return send_snapshot(before); });
+  return send_snapshot(std::move(snapshot));
 }
 
 Result<> Executor::send_snapshot(Snapshot snapshot) {
