@@ -4,7 +4,8 @@
 //
 //   dataplane -> kead   Hello{version, pid, generation, held ports} + [counters memfd]
 //                       (base/counters.h; F_SEAL_SHRINK and F_SEAL_GROW set, else it is refused)
-//   kead -> dataplane   Settings{...}   once, before all else; a change needs a new dataplane process
+//   kead -> dataplane   Settings{...}   after every Hello, before all else; a dataplane that runs already
+//                       keeps what it was made with
 //   kead -> dataplane   PortSockets{...}     + [per queue: AF_XDP socket, UMEM memfd]   ports it is to hold
 //   kead -> dataplane   ReleasePorts{ifindexes}                    ports to close
 //   kead -> dataplane   Publish{generation} + [sealed memfd: encoded Snapshot]

@@ -1,0 +1,134 @@
+#include "controlplane/dataplane_link/counters_memory.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace xk::dataplane_link {
+namespace {
+
+struct Shape {
+  std::uint32_t lcore_slots;
+  std::uint32_t vrf_slots;
+};
+
+Result<Shape> check_header(const CountersHeader& header, std::size_t size) {
+  // Each field once: the other side may change it between two reads.
+  const auto read = [](const std::uint32_t& field) {
+    return *static_cast<const volatile std::uint32_t*>(&field);
+  };
+  const Shape shape{read(header.lcore_slots), read(header.vrf_slots)};
+  if (read(header.magic) != kCountersMagic || read(header.outcome_count) != XK_OUTCOME_COUNT)
+    return std::unexpected(Error{"counters have another layout: install both daemons from one release"});
+  if (shape.lcore_slots < 1 || shape.lcore_slots > kLcoresMax || shape.vrf_slots < 1 ||
+      shape.vrf_slots > XK_VRFS_MAX + 1)
+    return std::unexpected(Error{"counters have " + std::to_string(shape.lcore_slots) + " x " +
+                                 std::to_string(shape.vrf_slots) + " slots, out of bounds"});
+  if (size < kCountersOffset + std::size_t{shape.lcore_slots} * shape.vrf_slots * sizeof(VrfCounters))
+    return std::unexpected(Error{"counters are shorter than their slots"});
+  return shape;
+}
+
+bool counted(const VrfCounters& slot) {
+  const auto nonzero = [](const Counter& counter) { return counter.get() != 0; };
+  return nonzero(slot.rx) || nonzero(slot.copies) || nonzero(slot.tx) || nonzero(slot.requests) ||
+         nonzero(slot.replies) || nonzero(slot.arp) || nonzero(slot.exceptions) ||
+         nonzero(slot.queue_high_water) || std::ranges::any_of(slot.outcomes, nonzero);
+}
+
+void add(const VrfCounters& slot, VrfCounts& sum) {
+  sum.rx += slot.rx.get();
+  sum.copies += slot.copies.get();
+  sum.tx += slot.tx.get();
+  sum.requests += slot.requests.get();
+  sum.replies += slot.replies.get();
+  sum.arp += slot.arp.get();
+  sum.exceptions += slot.exceptions.get();
+  sum.queue_high_water = std::max(sum.queue_high_water, slot.queue_high_water.get());
+  for (std::size_t i = 0; i < slot.outcomes.size(); ++i) sum.outcomes[i] += slot.outcomes[i].get();
+}
+
+}  // namespace
+
+Result<CountersMemory> CountersMemory::map(Fd memory) {
+  const int seals = ::fcntl(memory.get(), F_GET_SEALS);
+  if (seals < 0) return std::unexpected(errno_error("counters are in no memfd"));
+  if ((seals & F_SEAL_SHRINK) == 0)
+    return std::unexpected(Error{"counters are not sealed against shrinking"});
+  struct stat status{};
+  struct statfs filesystem{};
+  if (::fstat(memory.get(), &status) != 0 || ::fstatfs(memory.get(), &filesystem) != 0)
+    return std::unexpected(errno_error("counters"));
+  // Pages of a huge-page memfd may be missing when they are read: that would be a SIGBUS as well.
+  if (filesystem.f_type != TMPFS_MAGIC) return std::unexpected(Error{"counters are in no ordinary memfd"});
+  constexpr std::size_t kSizeMax =
+      kCountersOffset + std::size_t{kLcoresMax} * (XK_VRFS_MAX + 1) * sizeof(VrfCounters);
+  const auto size = std::min(static_cast<std::size_t>(status.st_size), kSizeMax);
+  if (size < kCountersOffset) return std::unexpected(Error{"counters are shorter than their header"});
+  void* base = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, memory.get(), 0);
+  if (base == MAP_FAILED) return std::unexpected(errno_error("mapping the counters"));
+  CountersMemory mapped;
+  mapped.base_ = base;
+  mapped.size_ = size;
+  mapped.device_ = status.st_dev;
+  mapped.inode_ = status.st_ino;
+  const auto shape = check_header(*static_cast<const CountersHeader*>(base), size);
+  if (!shape) return std::unexpected(shape.error());
+  mapped.lcore_slots_ = shape->lcore_slots;
+  mapped.vrf_slots_ = shape->vrf_slots;
+  return mapped;
+}
+
+void CountersMemory::swap(CountersMemory& other) noexcept {
+  std::swap(base_, other.base_);
+  std::swap(size_, other.size_);
+  std::swap(lcore_slots_, other.lcore_slots_);
+  std::swap(vrf_slots_, other.vrf_slots_);
+  std::swap(device_, other.device_);
+  std::swap(inode_, other.inode_);
+}
+
+CountersMemory::CountersMemory(CountersMemory&& other) noexcept { swap(other); }
+
+CountersMemory& CountersMemory::operator=(CountersMemory&& other) noexcept {
+  swap(other);
+  return *this;
+}
+
+CountersMemory::~CountersMemory() {
+  if (base_ != nullptr) ::munmap(base_, size_);
+}
+
+void CountersMemory::add_to(std::vector<VrfCounts>& sums) const {
+  const auto* slots =
+      reinterpret_cast<const VrfCounters*>(static_cast<const std::uint8_t*>(base_) + kCountersOffset);
+  if (sums.size() < vrf_slots_) sums.resize(vrf_slots_);
+  for (std::uint32_t lcore = 0; lcore < lcore_slots_; ++lcore)
+    for (std::uint32_t vrf = 0; vrf < vrf_slots_; ++vrf) {
+      const VrfCounters& slot = slots[std::size_t{lcore} * vrf_slots_ + vrf];
+      if (vrf != 0 && !counted(slot)) continue;
+      sums[vrf].vrf = VrfId{vrf};
+      sums[vrf].outcomes.resize(XK_OUTCOME_COUNT);
+      add(slot, sums[vrf]);
+    }
+}
+
+void Totals::follow(CountersMemory memory) {
+  if (follows(memory)) return;
+  if (current_) current_->add_to(past_);
+  current_ = std::move(memory);
+}
+
+std::vector<VrfCounts> Totals::read() const {
+  std::vector<VrfCounts> sums = past_;
+  if (current_) current_->add_to(sums);
+  std::erase_if(sums, [](const VrfCounts& sum) { return sum.outcomes.empty(); });
+  return sums;
+}
+
+}  // namespace xk::dataplane_link
