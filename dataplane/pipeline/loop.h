@@ -58,8 +58,9 @@ class Loop {
   // The epoch this loop has arrived in: it holds nothing of an earlier generation.
   [[nodiscard]] std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
   [[nodiscard]] std::uint8_t stages() const { return stages_; }
-  // Times the loop went to sleep, for tests.
+  // Times the loop went to sleep; whether it is asleep now.
   [[nodiscard]] std::uint64_t sleeps() const { return sleeps_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool asleep() const { return sleeping_.load(std::memory_order_acquire); }
 
  private:
   // Packets for another loop's transmit queues, handed over a burst at a time.
@@ -98,6 +99,7 @@ class Loop {
   void process_one(VrfQueue& queue, rte_mbuf* mbuf);
   void request(const Received& received, rte_mbuf* mbuf);
   void finish(rte_mbuf* in, const Verdict& verdict, const Emission& emission, PacketKind kind);
+  void send_to(rte_mbuf* out, const Emission& emission, PacketKind kind, VrfId counted);
   [[nodiscard]] bool have_spare();
 
   // tx_stage.cpp

@@ -121,6 +121,10 @@ std::uint64_t Pipeline::sleeps() const {
   return sum;
 }
 
+bool Pipeline::asleep() const {
+  return std::ranges::all_of(loops_, [](const auto& loop) { return loop->asleep(); });
+}
+
 std::expected<void, Error> Pipeline::publish(std::unique_ptr<const Forwarding> forwarding) {
   std::vector<std::unique_ptr<VrfQueue>> made;
   auto queues = arrange_queues(*forwarding, made);

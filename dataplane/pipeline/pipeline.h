@@ -63,8 +63,9 @@ class Pipeline {
 
   // Counts what the ports lost before rx_burst could see it. Call about every second.
   void count_port_losses();
-  // Times the loops went to sleep.
+  // Times the loops went to sleep; whether all of them are asleep now.
   [[nodiscard]] std::uint64_t sleeps() const;
+  [[nodiscard]] bool asleep() const;
 
  private:
   explicit Pipeline(PipelineOptions options);

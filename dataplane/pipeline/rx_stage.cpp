@@ -1,5 +1,3 @@
-#include <rte_prefetch.h>
-
 #include "dataplane/pipeline/loop.h"
 
 namespace xk {

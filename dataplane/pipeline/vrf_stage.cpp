@@ -1,5 +1,7 @@
 #include <rte_prefetch.h>
 
+#include <utility>
+
 #include "dataplane/pipeline/loop.h"
 
 namespace xk {
@@ -91,9 +93,14 @@ void Loop::request(const Received& received, rte_mbuf* mbuf) {
       first.drop_reason == XK_SERVER_UNRESOLVED || first.drop_reason == XK_PACKET_TOO_BIG;
   if (servers <= 1 || (first.dropped() && !of_the_server))
     return finish(mbuf, first, emission, PacketKind::request);
-  rte_mbuf* copy = rte_pktmbuf_alloc(shared_.pool);
-  for (std::size_t i = 1; i < servers && copy != nullptr; ++i) {
+  rte_mbuf* copy = nullptr;
+  for (std::size_t i = 1; i < servers; ++i) {
     counters_[vrf.value].copies.add(1);
+    if (copy == nullptr) copy = rte_pktmbuf_alloc(shared_.pool);
+    if (copy == nullptr) {
+      count_drop(vrf, XK_BUFFER_NONE);
+      continue;
+    }
     Emission further;
     const Verdict verdict = relay_request(received, *forwarding_, i, recent_, frame_room(copy), further);
     if (verdict.dropped()) {
@@ -101,17 +108,7 @@ void Loop::request(const Received& received, rte_mbuf* mbuf) {
       continue;
     }
     set_frame_length(copy, further.length);
-    RuntimePort* port = generation_->port_of_id[further.out->port.value];
-    if (port == nullptr)
-      drop(copy, vrf, XK_TX_PORT_GONE);
-    else
-      send(copy, *port, static_cast<std::uint16_t>(index_ % port->tx.size()), PacketKind::request, vrf);
-    copy = i + 1 < servers ? rte_pktmbuf_alloc(shared_.pool) : nullptr;
-    if (copy == nullptr && i + 1 < servers) {
-      const std::uint64_t missing = servers - i - 1;
-      counters_[vrf.value].copies.add(missing);
-      count_drop(vrf, XK_BUFFER_NONE, missing);
-    }
+    send_to(std::exchange(copy, nullptr), further, PacketKind::request, vrf);
   }
   if (copy != nullptr) rte_pktmbuf_free(copy);
   finish(mbuf, first, emission, PacketKind::request);
@@ -127,12 +124,13 @@ void Loop::finish(rte_mbuf* in, const Verdict& verdict, const Emission& emission
   set_frame_length(out, emission.length);
   rte_pktmbuf_reset(in);
   spare_ = in;
+  send_to(out, emission, kind, vrf);
+}
+
+void Loop::send_to(rte_mbuf* out, const Emission& emission, PacketKind kind, VrfId counted) {
   RuntimePort* port = generation_->port_of_id[emission.out->port.value];
-  if (port == nullptr) {
-    drop(out, vrf, XK_TX_PORT_GONE);
-    return;
-  }
-  send(out, *port, static_cast<std::uint16_t>(index_ % port->tx.size()), kind, vrf);
+  if (port == nullptr) return drop(out, counted, XK_TX_PORT_GONE);
+  send(out, *port, static_cast<std::uint16_t>(index_ % port->tx.size()), kind, counted);
 }
 
 bool Loop::have_spare() {
