@@ -7,8 +7,6 @@
 namespace xk {
 namespace {
 
-constexpr std::size_t kRelayBuckets = 4096;  // of four relays each
-
 std::uint64_t mix(std::uint64_t number) {
   number *= 0x9e3779b97f4a7c15u;
   number ^= number >> 32;
@@ -18,8 +16,10 @@ std::uint64_t mix(std::uint64_t number) {
 
 }  // namespace
 
-RecentRequests::RecentRequests(std::size_t slots, std::uint64_t keep_ms)
-    : buckets_(std::bit_ceil(std::max(slots, kWays) / kWays)), relays_(kRelayBuckets), keep_ms_(keep_ms) {}
+RecentRequests::RecentRequests(std::size_t slots, std::uint64_t keep_ms, std::size_t relay_slots)
+    : buckets_(std::bit_ceil(std::max(slots, kWays) / kWays)),
+      relays_(std::bit_ceil(std::max(relay_slots, kWays) / kWays)),
+      keep_ms_(keep_ms) {}
 
 RecentRequests::Key RecentRequests::key_of(VrfId server_vrf, std::uint32_t xid, const Mac& chaddr) {
   // VRF ids fit 16 bits and are not 0 (limits.h): neither is the key.

@@ -26,8 +26,10 @@ struct RequestOrigin {
 // Beside that, the MAC by which each downstream relay (attachment, giaddr) was last seen.
 class RecentRequests {
  public:
-  // slots: requests it has room for; rounded up to a power of two, 4 at least.
-  explicit RecentRequests(std::size_t slots, std::uint64_t keep_ms = 30'000);
+  // slots and relay_slots: requests and relays it has room for; rounded up to a power of two, 4 at
+  // least.
+  explicit RecentRequests(std::size_t slots, std::uint64_t keep_ms = 30'000,
+                          std::size_t relay_slots = 16'384);
 
   void remember(VrfId server_vrf, std::uint32_t xid, const Mac& chaddr, const RequestOrigin& origin,
                 std::uint64_t now_ms);

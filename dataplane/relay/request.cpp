@@ -159,8 +159,30 @@ std::size_t write_message(const Request& request, Bytes option, std::size_t leng
   return length;
 }
 
-void store_ip4(MutableBytes message, std::size_t offset, Ip4 address) {
-  ByteWriter(message.subspan(offset, 4)).ip4(address);
+// The option 82 that goes with a request, and whether what it should say found no room.
+struct OwnOption {
+  std::array<std::uint8_t, kOption82Max> buffer;
+  std::size_t length = 0;
+  bool says_link = false;
+  bool no_room = false;
+  [[nodiscard]] Bytes bytes() const { return Bytes(buffer).first(length); }
+  void leave_out() {
+    length = 0;
+    says_link = false;
+    no_room = true;
+  }
+};
+
+void write_option(const Received& received, const Request& request, OwnOption& option) {
+  if (request.action == Option82Action::pass) return;
+  const OwnOption82Facts facts{.chaddr = request.message.chaddr(),
+                               .link = link_of(received, request),
+                               .chained = !request.message.giaddr().is_zero(),
+                               .unicast = is_unicast(received, request.datagram.destination)};
+  const auto written = write_own_option82(*received.attachment, *received.vrf, facts, option.buffer);
+  option.no_room = !written;
+  option.length = written.value_or(0);
+  option.says_link = option.length != 0 && !facts.link.is_zero();
 }
 
 }  // namespace
@@ -169,55 +191,39 @@ Verdict relay_request(const Received& received, const Forwarding& forwarding, st
                       RecentRequests& recent, MutableBytes out, Emission& emission) {
   const auto request = check_request(received, forwarding, recent);
   if (!request) return Verdict::drop(request.error());
-  const AttachmentEntry& attachment = *received.attachment;
-  const VrfEntry& vrf = *received.vrf;
-  const bool chained = !request->message.giaddr().is_zero();
+  if (server_index >= received.vrf->servers.size()) return Verdict::drop(XK_SERVER_NONE);
+  OwnOption option;
+  write_option(received, *request, option);
 
-  std::array<std::uint8_t, kOption82Max> buffer;
-  std::size_t option_length = 0;
-  const OwnOption82Facts facts{.chaddr = request->message.chaddr(),
-                               .link = link_of(received, *request),
-                               .chained = chained,
-                               .unicast = is_unicast(received, request->datagram.destination)};
-  bool no_room = false;
-  if (request->action != Option82Action::pass) {
-    const auto written = write_own_option82(attachment, vrf, facts, buffer);
-    no_room = !written;
-    option_length = written.value_or(0);
-  }
-
-  if (server_index >= vrf.servers.size()) return Verdict::drop(XK_SERVER_NONE);
-  const ServerEntry& server = vrf.servers[server_index];
+  const ServerEntry& server = received.vrf->servers[server_index];
   const AttachmentEntry* via = forwarding.attachment(server.via);
   const bool resolved = via != nullptr && !server.next_hop.is_zero() && !server.source.is_zero();
   std::size_t length = 0;
   if (resolved) {
-    const PortEntry& port = *forwarding.port(via->port);
-    const std::size_t length_max = message_max(*via, port, out);
+    const std::size_t length_max = message_max(*via, *forwarding.port(via->port), out);
     const MutableBytes message = out.subspan(headers_size(via->outer, via->inner));
-    length = write_message(*request, Bytes(buffer).first(option_length), length_max, message);
-    if (length == 0 && option_length != 0) {
-      option_length = 0;
-      no_room = true;
+    length = write_message(*request, option.bytes(), length_max, message);
+    if (length == 0 && option.length != 0) {
+      option.leave_out();
       length = write_message(*request, {}, length_max, message);
     }
   }
-  if (server_index == 0) remember(received, *request, option_length != 0, recent);
+  if (server_index == 0) remember(received, *request, option.length != 0, recent);
   if (!resolved) return Verdict::drop(XK_SERVER_UNRESOLVED);
   if (length == 0) return Verdict::drop(XK_PACKET_TOO_BIG);
 
-  const Ip4 giaddr = giaddr_of(received, *request, option_length != 0 && !facts.link.is_zero());
+  const Ip4 giaddr = giaddr_of(received, *request, option.says_link);
   if (giaddr.is_zero()) return Verdict::drop(XK_VRF_NOT_SERVED);
   const MutableBytes message = out.subspan(headers_size(via->outer, via->inner), length);
   message[dhcp4::kHops] = static_cast<std::uint8_t>(request->message.hops() + 1);
-  store_ip4(message, dhcp4::kGiaddr, giaddr);
+  ByteWriter(message.subspan(dhcp4::kGiaddr, 4)).ip4(giaddr);
   emit(*via, *forwarding.port(via->port),
        Destination{server.next_hop, server.source, server.address, XK_DHCP4_SERVER_PORT},
        request->message.xid(), length, out, emission);
 
   Verdict verdict;
   if (request->datagram.checksum_partial) verdict.note(XK_NOTE_UDP_CHECKSUM_PARTIAL);
-  if (no_room) verdict.note(XK_NOTE_OPTION82_NO_ROOM);
+  if (option.no_room) verdict.note(XK_NOTE_OPTION82_NO_ROOM);
   return verdict;
 }
 
