@@ -126,25 +126,41 @@ Result<Pair> make_pair(const Socket& host, const Socket& inside, const HandoffSp
   return std::unexpected(Error{"making a veth pair: it is gone again", ENODEV});
 }
 
-// MTU, no IPv6 address of its own making (it would speak on a link where only Kea should), up.
-Result<> set_up(const Socket& socket, const Link& link, std::uint16_t mtu) {
-  if (link.info.mtu != mtu)
-    if (auto set = set_link(socket, link.info.ifindex, [mtu](Request& r) { r.u32(IFLA_MTU, mtu); }); !set)
-      return std::unexpected(std::move(set.error()).in("MTU of " + link.info.name));
-  auto quiet = set_link(socket, link.info.ifindex, [](Request& r) {
+Result<> make_no_ip6_addresses(const Socket& socket, IfIndex ifindex) {
+  return set_link(socket, ifindex, [](Request& r) {
     r.nested(IFLA_AF_SPEC, [](Request& families) {
       families.nested(AF_INET6,
                       [](Request& inet6) { inet6.u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE); });
     });
   });
-  // A kernel without IPv6 makes no IPv6 addresses either.
-  if (!quiet && quiet.error().system_errno != EAFNOSUPPORT)
-    return std::unexpected(std::move(quiet.error()).in("IPv6 address generation of " + link.info.name));
-  if (link.info.up) return {};
-  ifinfomsg header = header_for(link.info.ifindex);
+}
+
+Result<> bring_up(const Socket& socket, IfIndex ifindex) {
+  ifinfomsg header = header_for(ifindex);
   header.ifi_flags = header.ifi_change = IFF_UP;
-  auto up = socket.transact(Request(RTM_NEWLINK, 0, header));
-  if (!up) return std::unexpected(std::move(up.error()).in("setting " + link.info.name + " up"));
+  return socket.transact(Request(RTM_NEWLINK, 0, header));
+}
+
+// MAC (zero: whatever it has), MTU, no IPv6 address of its own making (it would speak on a link where
+// only Kea should), up. What is so already is not set again: each change is an event, and an event
+// makes the daemon look again.
+Result<> set_up(const Socket& socket, const Link& link, std::uint16_t mtu, const Mac& mac) {
+  const IfIndex ifindex = link.info.ifindex;
+  const auto failed = [&link](const char* what, Result<> result) -> Result<> {
+    return std::unexpected(std::move(result.error()).in(what + link.info.name));
+  };
+  if (!mac.is_zero() && link.info.mac != mac)
+    if (auto set = set_link(socket, ifindex, [&mac](Request& r) { r.mac(IFLA_ADDRESS, mac); }); !set)
+      return failed("MAC of ", std::move(set));
+  if (link.info.mtu != mtu)
+    if (auto set = set_link(socket, ifindex, [mtu](Request& r) { r.u32(IFLA_MTU, mtu); }); !set)
+      return failed("MTU of ", std::move(set));
+  // An MTU that was below IPv6's least has left the link without IPv6 until now, and the mode reset.
+  if (link.makes_ip6_addresses || link.info.mtu != mtu)
+    if (auto set = make_no_ip6_addresses(socket, ifindex); !set && set.error().system_errno != EAFNOSUPPORT)
+      return failed("IPv6 address generation of ", std::move(set));
+  if (!link.info.up)
+    if (auto set = bring_up(socket, ifindex); !set) return failed("setting up ", std::move(set));
   return {};
 }
 
@@ -200,13 +216,14 @@ Result<> set_neighbour(const Socket& inside, IfIndex ifindex, Ip4 host_ip, const
 
 Result<> configure(const Socket& host, const Socket& inside, const Pair& pair, const HandoffSpec& spec) {
   const IfIndex peer = pair.peer.info.ifindex;
-  if (auto up = set_up(host, pair.host, spec.mtu); !up) return up;
-  if (auto up = set_up(inside, pair.peer, spec.mtu); !up) return up;
+  if (auto up = set_up(host, pair.host, spec.mtu, spec.host_mac); !up) return up;
+  if (auto up = set_up(inside, pair.peer, spec.mtu, spec.peer_mac); !up) return up;
   if (auto set = set_address(inside, peer, spec.peer_ip); !set)
     return std::unexpected(std::move(set.error()).in("address " + to_string(spec.peer_ip)));
   if (auto set = set_default_route(inside, peer, spec.host_ip); !set)
     return std::unexpected(std::move(set.error()).in("default route through " + to_string(spec.host_ip)));
-  if (auto set = set_neighbour(inside, peer, spec.host_ip, pair.host.info.mac); !set)
+  const Mac& host_mac = spec.host_mac.is_zero() ? pair.host.info.mac : spec.host_mac;
+  if (auto set = set_neighbour(inside, peer, spec.host_ip, host_mac); !set)
     return std::unexpected(std::move(set.error()).in("neighbour " + to_string(spec.host_ip)));
   return {};
 }

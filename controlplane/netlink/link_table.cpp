@@ -73,6 +73,10 @@ std::optional<Link> read_link(const nlmsghdr& message) {
   link.link = IfIndex{attributes.u32(IFLA_LINK)};
   link.info.rx_queues =
       static_cast<std::uint16_t>(std::clamp<std::uint32_t>(attributes.u32(IFLA_NUM_RX_QUEUES), 1, 0xffff));
+  const Attributes families(attributes.get(IFLA_AF_SPEC));
+  const Attributes inet6(families.get(AF_INET6));
+  link.makes_ip6_addresses = inet6.get(IFLA_INET6_ADDR_GEN_MODE) != nullptr &&
+                             inet6.u8(IFLA_INET6_ADDR_GEN_MODE) != IN6_ADDR_GEN_MODE_NONE;
   read_kind(attributes, link);
   return link;
 }
@@ -126,7 +130,7 @@ Result<std::optional<Link>> find_link(const Socket& socket, const std::string& n
     return std::unexpected(Error{
         "\"" + name + "\" is no interface name: 1 to " + std::to_string(IFNAMSIZ - 1) + " bytes", EINVAL});
   Request request(RTM_GETLINK, 0, ifinfomsg{});
-  request.text(IFLA_IFNAME, name).u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+  request.text(IFLA_IFNAME, name);  // without statistics there would be no address generation mode
   std::optional<Link> link;
   const auto done = socket.transact(request, [&link](const nlmsghdr& message) { link = read_link(message); });
   if (!done && done.error().system_errno == ENODEV) return std::nullopt;

@@ -13,7 +13,8 @@ namespace xk::netlink {
 // A link without its addresses, and what only netlink/ needs.
 struct Link {
   LinkInfo info;
-  IfIndex link{};  // IFLA_LINK: of a veth end the other end, in its namespace
+  IfIndex link{};                    // IFLA_LINK: of a veth end the other end, in its namespace
+  bool makes_ip6_addresses = false;  // by itself, from its MAC or at random
 };
 
 // Every link with its addresses, in the order of their numbers.

@@ -82,6 +82,7 @@ class Attributes {
   explicit Attributes(const nlattr* nest);  // nullptr: none
 
   [[nodiscard]] const nlattr* get(int attribute) const { return table_[static_cast<std::size_t>(attribute)]; }
+  [[nodiscard]] std::uint8_t u8(int attribute) const { return number<std::uint8_t>(attribute); }
   [[nodiscard]] std::uint16_t u16(int attribute) const { return number<std::uint16_t>(attribute); }
   [[nodiscard]] std::uint32_t u32(int attribute) const { return number<std::uint32_t>(attribute); }
   [[nodiscard]] Ip4 ip4(int attribute) const;

@@ -186,6 +186,26 @@ TEST_F(NetlinkTest, HandoffIsAdoptedAsItIs) {
   expect_whole(*second);
 }
 
+// Else each look at the machine would cause the next one.
+TEST_F(NetlinkTest, AdoptingAWholeHandoffCausesNoEvent) {
+  ASSERT_TRUE(links_->ensure_handoff(spec()).has_value());
+  EXPECT_TRUE(drained());
+  ASSERT_TRUE(links_->ensure_handoff(spec()).has_value());
+  EXPECT_FALSE(test::readable(links_->events_fd(), 0));
+}
+
+TEST_F(NetlinkTest, HandoffTakesTheMacsAskedForAndKeepsThemRight) {
+  ASSERT_TRUE(links_->ensure_handoff(spec()).has_value());
+  HandoffSpec fixed = spec();
+  fixed.host_mac = Mac{{2, 0, 0, 0, 1, 0}};
+  fixed.peer_mac = Mac{{2, 0, 0, 0, 1, 1}};
+  const auto host = links_->ensure_handoff(fixed);
+  ASSERT_TRUE(host.has_value()) << host.error().message;
+  EXPECT_EQ(host->mac, fixed.host_mac);
+  expect_whole(*host);  // the peer's neighbour follows
+  EXPECT_THAT(in_vrf("link show dev kea1"), HasSubstr("link/ether 02:00:00:00:01:01"));
+}
+
 TEST_F(NetlinkTest, HandoffIsRepaired) {
   const auto first = links_->ensure_handoff(spec());
   ASSERT_TRUE(first.has_value()) << first.error().message;
