@@ -234,7 +234,7 @@ const auto kRelayKeys = std::to_array<Key<FileRelay>>({
     {&FileRelay::server_interface,
      {.name = "server_interface",
       .description = "Kernel interface or `[[port]]` that the servers are reached by.",
-      .example = "\"eth2\"",
+      .example = "\"eth3\"",
       .default_text = "by the kernel's routes",
       .use = Use::relay,
       .check = check_interface,

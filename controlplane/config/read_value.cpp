@@ -96,15 +96,17 @@ Parsed<Mac> unicast_mac(std::string_view text) {
 }
 
 // One VLAN identifier; 802.1Q-2018 9.6 and table 9-2.
-Parsed<Vid> vid(std::uint64_t value) {
+Parsed<Vid> vid(std::int64_t value) {
   if (value == XK_VID_NONE) {
     return std::unexpected(
-        "has VLAN 0, which marks a priority tag: such a frame is untagged (802.1Q 9.6); leave vlan out");
+        "VLAN 0 marks a priority tag: such a frame is untagged (802.1Q 9.6); leave the key out for that");
   }
   if (value == XK_VID_RESERVED) {
-    return std::unexpected("has VLAN 4095, which is reserved (802.1Q table 9-2); allowed: 1 to 4094");
+    return std::unexpected("VLAN 4095 is reserved (802.1Q table 9-2); allowed: 1 to 4094");
   }
-  if (value > XK_VID_RESERVED) return std::unexpected("has a VLAN out of range; allowed: 1 to 4094");
+  if (value < 0 || value > XK_VID_RESERVED) {
+    return std::unexpected("VLAN " + std::to_string(value) + " is out of range; allowed: 1 to 4094");
+  }
   return Vid{static_cast<std::uint16_t>(value)};
 }
 
@@ -123,10 +125,10 @@ Parsed<VlanIds> vlan_ids(std::string_view text) {
     return std::unexpected("is no VLAN; allowed: \"none\", 100, \"100\" or \"200.300\" (outer.inner)");
   }
   const auto outer = vid(*outer_number);
-  if (!outer) return std::unexpected(outer.error());
+  if (!outer) return std::unexpected("is refused: " + outer.error());
   if (dot == std::string_view::npos) return VlanIds{*outer, {}};
   const auto inner = vid(*inner_number);
-  if (!inner) return std::unexpected(inner.error());
+  if (!inner) return std::unexpected("is refused: " + inner.error());
   return VlanIds{*outer, *inner};
 }
 
@@ -261,9 +263,8 @@ void read_value(const toml::node& node, const KeyInfo& key, Given<Mac>& out, Mis
 void read_value(const toml::node& node, const KeyInfo& key, Given<VlanIds>& out, Mistakes& mistakes) {
   out.at = position_of(node.source());
   if (const auto* number = node.as_integer()) {
-    const std::int64_t value = number->get();
-    const auto one = vid(value < 0 ? UINT64_MAX : static_cast<std::uint64_t>(value));
-    if (!one) return refuse(out, key, std::to_string(value) + " " + one.error(), mistakes);
+    const auto one = vid(number->get());
+    if (!one) return refuse(out, key, one.error(), mistakes);
     out.value = VlanIds{*one, {}};
     return;
   }

@@ -121,6 +121,7 @@ Model validate(const FileConfig& file, Mistakes& mistakes) {
   check_vrf_names(file, mistakes);
   for (const FileVrf& vrf : file.vrfs) model.vrfs.push_back(validate_vrf(file, vrf, mistakes));
   validate_attachments(file, model, mistakes);
+  validate_circuit_ids(file, model, mistakes);
   return model;
 }
 

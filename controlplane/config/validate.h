@@ -2,6 +2,11 @@
 // judge. Values marked bad were reported already and are left out of every judgement.
 #pragma once
 
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "controlplane/config/file_shape.h"
 #include "controlplane/config/mistakes.h"
 
@@ -17,9 +22,16 @@ void validate_subnets(const FileVrf& file, const Given<Prefix4>& handoff_prefix,
 void validate_options(const FileSubnet& file, Subnet& subnet, Mistakes& mistakes);
 void validate_relay(const FileConfig& config, const FileVrf& file, Vrf& vrf, Mistakes& mistakes);
 void validate_vrf_attachments(const FileConfig& config, const FileVrf& file, Vrf& vrf, Mistakes& mistakes);
-// Over all VRFs: duplicates, limits, circuit-ids. Model and file have the same VRFs and attachments
-// in the same order.
+// Over all VRFs: duplicates and limits, and what their option 82 says. Model and file have the same
+// VRFs and attachments in the same order.
 void validate_attachments(const FileConfig& config, const Model& model, Mistakes& mistakes);
+void validate_circuit_ids(const FileConfig& config, const Model& model, Mistakes& mistakes);
+
+// "eth1 vlan 100"; "" if that is not known.
+[[nodiscard]] std::string place_text(const FileAttachment& attachment);
+
+// For each VRF, the index of the one that its servers are in.
+[[nodiscard]] std::vector<std::size_t> server_vrfs_of(const Model& model);
 
 // The two TPIDs of a pair of tags; reports one that is given without its tag.
 struct Tags {

@@ -7,23 +7,14 @@
 #include "bpf/shared/limits.h"
 #include "controlplane/config/validate.h"
 #include "controlplane/model/lookup.h"
-#include "controlplane/model/template.h"
-#include "dataplane/base/forwarding.h"
 
 namespace xk::config {
 namespace {
 
-constexpr std::size_t kHostNameMax = 64;       // what a machine's name may be, when it is not configured
-constexpr std::size_t kAgentOptionMax = 255;   // RFC 3046 2.0: one length octet
-constexpr std::size_t kSubOptionHeader = 2;    // code and length
-constexpr std::size_t kLinkSelectionSize = 6;  // RFC 3527
-constexpr std::size_t kOverrideSize = 6;       // RFC 5107
-constexpr std::size_t kRelayFlagsSize = 3;     // RFC 5010
-constexpr std::size_t kVssControlSize = 2;     // RFC 6607 3.4: no data
-
-std::string where(const FileAttachment& attachment) {
-  const VlanIds& vlan = attachment.vlan.value;
-  return attachment_text(attachment.interface.value, vlan.outer, vlan.inner);
+// "[[vrf.attachment]] eth1 vlan 100", as far as it is known.
+std::string named(const FileAttachment& attachment) {
+  const std::string place = place_text(attachment);
+  return "[[vrf.attachment]]" + (place.empty() ? "" : " " + place);
 }
 
 // The subnet that the attachment names, or the VRF's only one.
@@ -47,12 +38,11 @@ const FileSubnet* subnet_of(const FileAttachment& attachment, const FileVrf& vrf
     return nullptr;
   }
   if (vrf.subnets.size() == 1) return &vrf.subnets.front();
-  mistakes.add(attachment.at, vrf.subnets.empty()
-                                  ? "[[vrf.attachment]] " + where(attachment) +
-                                        " in a VRF without a subnet; it needs a [[vrf.subnet]]"
-                                  : "[[vrf.attachment]] " + where(attachment) +
-                                        " has no subnet, and the VRF has " +
-                                        std::to_string(vrf.subnets.size()) + "; say which");
+  mistakes.add(attachment.at,
+               vrf.subnets.empty()
+                   ? named(attachment) + " in a VRF without a subnet; it needs a [[vrf.subnet]]"
+                   : named(attachment) + " has no subnet, and the VRF has " +
+                         std::to_string(vrf.subnets.size()) + "; say which");
   return nullptr;
 }
 
@@ -61,7 +51,7 @@ Ip4 relay_address(const FileAttachment& attachment, const FileSubnet& subnet, co
   if (!attachment.address.given()) {
     if (engine == Engine::relay && !subnet.gateway.given() && !vrf.relay.source.given()) {
       mistakes.add(attachment.at,
-                   "[[vrf.attachment]] " + where(attachment) +
+                   named(attachment) +
                        " has no giaddr; it needs an address, its subnet a gateway, or the VRF a "
                        "relay.source");
     }
@@ -91,25 +81,11 @@ struct Place {
 };
 using Places = std::unordered_map<std::string, Place>;
 
-std::unordered_map<std::string_view, std::size_t> vrf_indexes(const FileConfig& config) {
-  std::unordered_map<std::string_view, std::size_t> indexes;
-  for (std::size_t i = 0; i < config.vrfs.size(); ++i) indexes.emplace(config.vrfs[i].name.value, i);
-  return indexes;
-}
-
-std::size_t server_vrf_of(std::size_t own, const Vrf& vrf,
-                          const std::unordered_map<std::string_view, std::size_t>& indexes) {
-  if (vrf.engine != Engine::relay || vrf.relay.server_vrf.empty()) return own;
-  const auto found = indexes.find(vrf.relay.server_vrf);
-  return found == indexes.end() ? own : found->second;
-}
-
 void check_place(const FileAttachment& attachment, Places& places, Mistakes& mistakes) {
   if (!attachment.interface.good() || attachment.vlan.bad) return;
-  const auto [other, fresh] = places.emplace(where(attachment), Place{attachment.at});
+  const auto [other, fresh] = places.emplace(place_text(attachment), Place{attachment.at});
   if (fresh) return;
-  mistakes.add(attachment.at, "[[vrf.attachment]] " + where(attachment) + " is there already, in " +
-                                  line_text(other->second.at) +
+  mistakes.add(attachment.at, named(attachment) + " is there already, in " + line_text(other->second.at) +
                                   "; interface and tags together are allowed once in all VRFs");
 }
 
@@ -140,7 +116,7 @@ void check_limits(const FileConfig& config, const Model& model, std::size_t ways
   for (const FileVrf& vrf : config.vrfs) {
     for (const FileAttachment& attachment : vrf.attachments) {
       if (++used != XK_ATTACHMENTS_MAX + 1) continue;
-      mistakes.add(attachment.at, "[[vrf.attachment]] " + where(attachment) + " is one too many; at most " +
+      mistakes.add(attachment.at, named(attachment) + " is one too many; at most " +
                                       std::to_string(XK_ATTACHMENTS_MAX) + " are allowed, " +
                                       std::to_string(others) +
                                       " of them taken by VRFs with a Kea and by ways to servers");
@@ -163,61 +139,21 @@ void check_sockets(const FileConfig& config, const Model& model, Mistakes& mista
       used += port->second;
       port->second = 0;
       if (before > XK_XSKS_MAX || used <= XK_XSKS_MAX) continue;
-      mistakes.add(attachment.at, "[[vrf.attachment]] " + where(attachment) +
-                                      " needs a socket too many; at most " + std::to_string(XK_XSKS_MAX) +
+      mistakes.add(attachment.at, named(attachment) + " needs a socket too many; at most " +
+                                      std::to_string(XK_XSKS_MAX) +
                                       " receive queues of AF_XDP ports and VRFs with a Kea are allowed");
       return;
     }
   }
 }
 
-// What our option 82 takes on the wire besides circuit-id and remote-id.
-std::size_t fixed_size(const RelaySettings& relay) {
-  std::size_t size = 0;
-  if (relay.link_selection) size += kLinkSelectionSize;
-  if (relay.server_id_override) size += kOverrideSize;
-  if (relay.relay_flags) size += kRelayFlagsSize;
-  if (relay.vss.enabled) size += kSubOptionHeader + 1 + relay.vss.value.size() + kVssControlSize;
-  return size;
-}
-
-std::size_t sub_option_size(const std::string& rendered) {
-  return rendered.empty() ? 0 : kSubOptionHeader + rendered_length(rendered);
-}
-
-void check_circuit_id(const FileConfig& config, const FileAttachment& file, const Attachment& attachment,
-                      const Vrf& vrf, std::unordered_map<std::string, Position>& seen, Mistakes& mistakes) {
-  if (!file.interface.good() || file.vlan.bad || file.circuit_id.bad || file.remote_id.bad ||
-      config.option82.circuit_id.bad || config.option82.remote_id.bad) {
-    return;
-  }
-  const std::string hostname = config.appliance.hostname.value.empty() ? std::string(kHostNameMax, 'h')
-                                                                       : config.appliance.hostname.value;
-  const TemplateValues values{attachment.interface, attachment.outer.vid, attachment.inner.vid, vrf.name,
-                              hostname};
-  const auto circuit = render_template(attachment.circuit_id_template, values);
-  const auto remote = render_template(attachment.remote_id_template, values);
-  if (!circuit || !remote) return;  // reported where they stand
-  const Position at = file.circuit_id.given() ? file.circuit_id.at : file.at;
-  const std::size_t size = sub_option_size(*circuit) + sub_option_size(*remote) + fixed_size(vrf.relay);
-  if (size > kAgentOptionMax) {
-    mistakes.add(at, "option 82 of " + where(file) + " would have " + std::to_string(size) +
-                         " bytes (circuit-id " + std::to_string(rendered_length(*circuit)) + ", remote-id " +
-                         std::to_string(rendered_length(*remote)) + "); at most 255 are allowed");
-  }
-  std::string shown = *circuit;
-  std::ranges::replace(shown, kMacPlaceholder, '*');
-  const auto [other, fresh] = seen.emplace(*circuit, file.at);
-  if (!fresh) {
-    mistakes.add(at,
-                 "circuit_id: " + quoted(shown) + " of " + where(file) + " is that of the attachment in " +
-                     line_text(other->second) +
-                     " too; attachments whose servers are in the same VRF need different ones, for a reply's "
-                     "circuit-id says where it goes");
-  }
-}
-
 }  // namespace
+
+std::string place_text(const FileAttachment& attachment) {
+  if (!attachment.interface.good() || attachment.vlan.bad) return "";
+  const VlanIds& vlan = attachment.vlan.value;
+  return attachment_text(attachment.interface.value, vlan.outer, vlan.inner);
+}
 
 void validate_vrf_attachments(const FileConfig& config, const FileVrf& file, Vrf& vrf, Mistakes& mistakes) {
   for (const FileAttachment& one : file.attachments) {
@@ -240,23 +176,15 @@ void validate_vrf_attachments(const FileConfig& config, const FileVrf& file, Vrf
 }
 
 void validate_attachments(const FileConfig& config, const Model& model, Mistakes& mistakes) {
-  const auto indexes = vrf_indexes(config);
   Places places;
   for (const FileVrf& vrf : config.vrfs) {
     for (const FileAttachment& attachment : vrf.attachments) check_place(attachment, places, mistakes);
   }
   const std::size_t client_places = places.size();
-  std::vector<std::unordered_map<std::string, Position>> circuit_ids(model.vrfs.size());
+  const std::vector<std::size_t> server_vrfs = server_vrfs_of(model);
   for (std::size_t i = 0; i < model.vrfs.size(); ++i) {
-    const Vrf& vrf = model.vrfs[i];
-    const std::size_t server_vrf = server_vrf_of(i, vrf, indexes);
-    if (vrf.engine == Engine::relay) {
-      check_way_to_servers(config.vrfs[i].relay, server_vrf, places, mistakes);
-    }
-    for (std::size_t j = 0; j < vrf.attachments.size(); ++j) {
-      check_circuit_id(config, config.vrfs[i].attachments[j], vrf.attachments[j], vrf,
-                       circuit_ids[server_vrf], mistakes);
-    }
+    if (model.vrfs[i].engine != Engine::relay) continue;
+    check_way_to_servers(config.vrfs[i].relay, server_vrfs[i], places, mistakes);
   }
   check_limits(config, model, places.size() - client_places, mistakes);
   check_sockets(config, model, mistakes);

@@ -51,13 +51,11 @@ void check_way_out(const FileRelay& file, Mistakes& mistakes) {
   }
 }
 
-void check_override(const FileVrf& file, const Vrf& vrf, Mistakes& mistakes) {
+// Sub-option 11 holds the address that clients know us by.
+void check_override(const FileVrf& file, Mistakes& mistakes) {
   if (!file.relay.server_id_override.good() || !file.relay.server_id_override.value) return;
-  for (std::size_t i = 0; i < vrf.subnets.size(); ++i) {
-    const FileSubnet& subnet = file.subnets[i];
+  for (const FileSubnet& subnet : file.subnets) {
     if (subnet.gateway.given() || subnet.server_identifier.given() || !subnet.prefix.good()) continue;
-    // With the kea engine the subnet itself was refused already.
-    if (vrf.engine == Engine::kea) continue;
     mistakes.add(file.relay.server_id_override.at,
                  "server_id_override: the subnet " + to_string(subnet.prefix.value) + " in " +
                      line_text(subnet.at) +
@@ -65,35 +63,40 @@ void check_override(const FileVrf& file, const Vrf& vrf, Mistakes& mistakes) {
   }
 }
 
-}  // namespace
-
-void validate_relay(const FileConfig& config, const FileVrf& file, Vrf& vrf, Mistakes& mistakes) {
+// Servers and the way to them: the relay engine's only.
+void validate_servers(const FileConfig& config, const FileVrf& file, RelaySettings& out, Mistakes& mistakes) {
   const FileRelay& relay = file.relay;
   const Tags tags = tags_of(relay.server_vlan, relay.server_outer_tpid, relay.server_inner_tpid,
                             "server_outer_tpid", "server_inner_tpid", mistakes);
-  const bool has_source = relay.source.given();
-  for (const Given<Ip4>& server : relay.servers.value) vrf.relay.servers.push_back(server.value);
-  vrf.relay.server_vrf = relay.server_vrf.value;
-  vrf.relay.server_interface = relay.server_interface.value;
-  vrf.relay.server_outer = tags.outer;
-  vrf.relay.server_inner = tags.inner;
-  vrf.relay.next_hop = relay.next_hop.value;
-  vrf.relay.source = relay.source.value;
-  vrf.relay.hops_max = static_cast<std::uint8_t>(relay.hops_max.value);
-  vrf.relay.link_selection = vrf.engine == Engine::kea || has_source || relay.link_selection.value;
-  vrf.relay.server_id_override = relay.server_id_override.value;
-  vrf.relay.relay_flags = relay.relay_flags.value;
-  vrf.relay.vss = parse_vss(relay.vss.value).value_or(VssEntry{});
-  check_override(file, vrf, mistakes);
-  if (vrf.engine != Engine::relay) return;
+  for (const Given<Ip4>& server : relay.servers.value) out.servers.push_back(server.value);
+  out.server_vrf = relay.server_vrf.value;
+  out.server_interface = relay.server_interface.value;
+  out.server_outer = tags.outer;
+  out.server_inner = tags.inner;
+  out.next_hop = relay.next_hop.value;
+  out.source = relay.source.value;
+  out.link_selection = relay.source.given() || relay.link_selection.value;
   check_servers(relay, file, mistakes);
   check_server_vrf(config, relay, mistakes);
   check_way_out(relay, mistakes);
-  if (has_source && relay.link_selection.good() && !relay.link_selection.value) {
+  if (relay.source.given() && relay.link_selection.good() && !relay.link_selection.value) {
     mistakes.add(
         relay.link_selection.at,
         "link_selection: false with source: the servers could not tell the client's subnet; leave one out");
   }
+}
+
+}  // namespace
+
+void validate_relay(const FileConfig& config, const FileVrf& file, Vrf& vrf, Mistakes& mistakes) {
+  vrf.relay.hops_max = static_cast<std::uint8_t>(file.relay.hops_max.value);
+  vrf.relay.server_id_override = file.relay.server_id_override.value;
+  vrf.relay.relay_flags = file.relay.relay_flags.value;
+  vrf.relay.vss = parse_vss(file.relay.vss.value).value_or(VssEntry{});
+  vrf.relay.link_selection = true;  // Kea finds the client's subnet by it
+  if (vrf.engine != Engine::relay) return;
+  validate_servers(config, file, vrf.relay, mistakes);
+  check_override(file, mistakes);
 }
 
 }  // namespace xk::config

@@ -105,7 +105,6 @@ struct Attachment {
   Option82Policy option82_policy = Option82Policy::keep;
   std::string circuit_id_template;
   std::string remote_id_template;
-  std::string mac;  // empty: the interface's
   Origin origin;
   friend bool operator==(const Attachment&, const Attachment&) = default;
 };

@@ -1,0 +1,192 @@
+// The table of keys, the shipped files and the documentation say the same.
+#include <gmock/gmock.h>
+
+#include <map>
+#include <regex>
+#include <set>
+
+#include "controlplane/config/keys.h"
+#include "tests/unit/config_files.h"
+
+namespace xk {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// A commented-out setting or table of conf/xdp-kea.toml, "#key = value" or "#[table]".
+const std::regex kCommentedOut("^#(?=[a-z[])");
+
+std::string uncommented(const std::string& text) {
+  std::stringstream in(text);
+  std::string out;
+  for (std::string line; std::getline(in, line);) out += std::regex_replace(line, kCommentedOut, "") + "\n";
+  return out;
+}
+
+TEST(ConfigDocuments, ReferenceIsTheGeneratedOne) {
+  EXPECT_EQ(source_file("docs/configuration.md"), config_reference_markdown())
+      << "run: xdp-kea-config-reference > docs/configuration.md";
+}
+
+TEST(ConfigDocuments, EveryExampleOfTheReferenceParses) {
+  const std::string text = config_reference_markdown();
+  std::size_t examples = 0;
+  for (std::size_t at = text.find("```toml\n"); at != std::string::npos; at = text.find("```toml\n", at)) {
+    at += 8;
+    const std::string example = text.substr(at, text.find("```", at) - at);
+    EXPECT_THAT(mistakes_in(example), IsEmpty()) << example;
+    ++examples;
+  }
+  EXPECT_GE(examples, 14u);
+}
+
+TEST(ConfigDocuments, DemoIsTwoVrfsWithTheSameSubnet) {
+  const Model model = model_of(source_file("conf/demo.toml"));
+  ASSERT_EQ(model.vrfs.size(), 2u);
+  const Vrf& red = model.vrfs[0];
+  const Vrf& blue = model.vrfs[1];
+  EXPECT_EQ(red.name, "red");
+  EXPECT_EQ(blue.name, "blue");
+  EXPECT_EQ(red.subnets.at(0).prefix, blue.subnets.at(0).prefix);
+  ASSERT_EQ(red.attachments.size(), 2u);
+  EXPECT_EQ(red.attachments[0].interface, "xkl-red0");
+  EXPECT_EQ(red.attachments[0].outer.vid, Vid{0});
+  EXPECT_EQ(red.attachments[1].interface, "xkl-trunk");
+  EXPECT_EQ(red.attachments[1].outer, (VlanTag{Vid{200}, 0x88a8}));
+  EXPECT_EQ(red.attachments[1].inner, (VlanTag{Vid{300}, 0x8100}));
+  ASSERT_EQ(blue.attachments.size(), 1u);
+  EXPECT_EQ(blue.attachments[0].interface, "xkl-trunk");
+  EXPECT_EQ(blue.attachments[0].outer, (VlanTag{Vid{100}, 0x8100}));
+}
+
+TEST(ConfigDocuments, ShippedFileIsAllComments) {
+  EXPECT_EQ(model_of(source_file("conf/xdp-kea.toml")), Model{});
+}
+
+TEST(ConfigDocuments, ShippedFileIsGoodWhenUncommented) {
+  const std::string text = uncommented(source_file("conf/xdp-kea.toml"));
+  const Model model = model_of(text);
+  EXPECT_EQ(model.appliance, Model{}.appliance);
+  DataplaneSettings dataplane = model.dataplane;
+  EXPECT_EQ(dataplane.lcores.size(), 1u);
+  dataplane.lcores.clear();
+  EXPECT_EQ(dataplane, Model{}.dataplane);
+  ASSERT_EQ(model.vrfs.size(), 2u);
+  EXPECT_EQ(model.vrfs[0].kea, KeaSettings{});
+  EXPECT_EQ(model.vrfs[0].queue_depth, Vrf{}.queue_depth);
+  EXPECT_EQ(model.vrfs[0].subnets.at(0).lease_time_s, Subnet{}.lease_time_s);
+  EXPECT_EQ(model.vrfs[1].relay.hops_max, RelaySettings{}.hops_max);
+}
+
+// The keys written in each table of a file: "vrf.subnet" -> {"prefix", ...}.
+std::map<std::string, std::set<std::string>> keys_by_section(const std::string& text) {
+  std::map<std::string, std::set<std::string>> keys;
+  std::stringstream in(text);
+  std::string section;
+  std::smatch match;
+  for (std::string line; std::getline(in, line);) {
+    if (std::regex_match(line, match, std::regex(R"(\[+([a-z0-9_.]+)\]+)"))) section = match[1];
+    if (std::regex_search(line, match, std::regex("^([a-z0-9_]+) = "))) keys[section].insert(match[1]);
+  }
+  return keys;
+}
+
+TEST(ConfigDocuments, ShippedFileHasEveryKeyWithAComment) {
+  const std::string shipped = source_file("conf/xdp-kea.toml");
+  const auto keys = keys_by_section(uncommented(shipped));
+  config::for_each_section([&](const auto& section) {
+    const std::string path(section.info.path);
+    for (const auto& key : section.keys) {
+      EXPECT_TRUE(keys.contains(path) && keys.at(path).contains(std::string(key.info.name)))
+          << path << "." << key.info.name << " is not in conf/xdp-kea.toml";
+    }
+  });
+  for (const auto& [path, names] : keys) {
+    for (const std::string& name : names) EXPECT_THAT(shipped, HasSubstr("\n#" + name + " = ")) << path;
+  }
+}
+
+TEST(ConfigDocuments, EveryKeyIsDescribed) {
+  config::for_each_section([](const auto& section) {
+    EXPECT_FALSE(section.info.description.empty()) << section.info.path;
+    EXPECT_FALSE(section.info.example.empty()) << section.info.path;
+    std::set<std::string_view> names;
+    for (const auto& key : section.keys) {
+      EXPECT_TRUE(names.insert(key.info.name).second) << section.info.path << "." << key.info.name;
+      EXPECT_FALSE(key.info.description.empty()) << section.info.path << "." << key.info.name;
+      EXPECT_FALSE(key.info.example.empty()) << section.info.path << "." << key.info.name;
+    }
+  });
+}
+
+// A complete configuration of which the section's table is the last, with what the key needs beside
+// it; the key itself is to be added.
+std::string context_of(std::string_view section, std::string_view key) {
+  const std::string kea(kKeaVrf);
+  const std::string relay(kRelayVrf);
+  const bool names_itself =
+      key == "name" || key == "interface" || key == "prefix" || key == "cpu" || key == "loops";
+  if (section == "dataplane.lcore") {
+    const std::string all =
+        "[[dataplane.lcore]]\ncpu = 9\nloops = [\"rx\", \"vrf\", \"tx\"]\n[[dataplane.lcore]]\n";
+    return all + (key == "cpu" ? "loops = [\"rx\"]\n" : "cpu = 8\n");
+  }
+  if (section == "dataplane" && key == "buffers") return "[dataplane]\nmemory_mib = 1024\n";
+  if (section == "port") {
+    std::string text = names_itself ? "[[port]]\n" : "[[port]]\nname = \"up\"\n";
+    if (key == "driver") text += "device = \"net_tap9\"\n";
+    if (key == "device") text += "driver = \"ethdev\"\n";
+    if (key.starts_with("exception")) text += "driver = \"ethdev\"\ndevice = \"net_tap9\"\n";
+    if (key == "exception") text += "exception_device = \"net_tap8\"\n";
+    if (key == "exception_device") text += "exception = \"port\"\n";
+    return text;
+  }
+  if (section == "vrf") return names_itself ? "[[vrf]]\n" : "[[vrf]]\nname = \"x\"\n";
+  const std::string subnet = "[[vrf]]\nname = \"x\"\n[[vrf.subnet]]\n";
+  if (section == "vrf.subnet") {
+    return subnet + (names_itself ? "" : "prefix = \"10.0.0.0/24\"\n") +
+           (key == "gateway" ? "" : "gateway = \"10.0.0.1\"\n");
+  }
+  if (section == "vrf.subnet.options") {
+    const std::string other = key == "data"   ? "code = 26\n"
+                              : key == "hex"  ? "code = 224\n"
+                              : key == "name" ? "data = \"1400\"\n"
+                                              : "hex = \"00\"\n";
+    return subnet + "prefix = \"10.0.0.0/24\"\ngateway = \"10.0.0.1\"\n[[vrf.subnet.options]]\n" + other;
+  }
+  if (section == "vrf.attachment") {
+    if (key == "address") return relay.substr(0, relay.find("[vrf.relay]"));
+    if (names_itself) return kea.substr(0, kea.find("interface"));
+    return kea + (key.ends_with("_tpid") ? "vlan = \"1.2\"\n" : "");
+  }
+  if (section == "vrf.relay") {
+    std::string text = key == "servers" ? relay.substr(0, relay.find("servers")) : relay;
+    if (key == "server_vlan" || key == "next_hop") text += "server_interface = \"eth9\"\n";
+    if (key.ends_with("_tpid")) text += "server_interface = \"eth9\"\nserver_vlan = \"1.2\"\n";
+    return text;
+  }
+  if (section == "vrf.kea") return kea + "[vrf.kea]\n";
+  return "[" + std::string(section) + "]\n";
+}
+
+// What an example needs behind it.
+std::string rest_of(std::string_view section, std::string_view key) {
+  if (section == "vrf.attachment" && key == "address") return "[vrf.relay]\nservers = [\"192.0.2.10\"]\n";
+  if (section == "vrf.relay" && key == "server_vrf") return "[[vrf]]\nname = \"red\"\n";
+  return "";
+}
+
+TEST(ConfigDocuments, EveryKeysExampleParses) {
+  config::for_each_section([](const auto& section) {
+    for (const auto& key : section.keys) {
+      const std::string text = context_of(section.info.path, key.info.name) + std::string(key.info.name) +
+                               " = " + std::string(key.info.example) + "\n" +
+                               rest_of(section.info.path, key.info.name);
+      EXPECT_THAT(mistakes_in(text), IsEmpty()) << text;
+    }
+  });
+}
+
+}  // namespace
+}  // namespace xk
