@@ -31,7 +31,7 @@ void mend(std::vector<std::uint8_t>& frame) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const auto kForwarding = xk::test::sample_forwarding();
   static const auto kSamples = xk::test::sample_packets();
-  if (size == 0) return 0;
+  if (size < 2) return 0;
   std::vector<std::uint8_t> frame(data + 1, data + size);
   if ((data[0] & 0x80) != 0) mend(frame);
   const xk::PortId port{static_cast<std::uint16_t>(1 + (data[0] & 3))};

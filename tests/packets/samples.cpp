@@ -111,6 +111,10 @@ std::vector<Sample> sample_packets() {
 Outcome4 run_frame(const Forwarding& forwarding, PortId port, Bytes frame, RecentRequests& recent) {
   const std::vector<std::uint8_t> exact(frame.begin(), frame.end());
   Outcome4 result;
+  if (exact.empty()) {  // has no address to walk from; no port delivers such a frame
+    result.verdict = Verdict::drop(XK_FRAME_TRUNCATED);
+    return result;
+  }
   Received received{.frame = exact, .now_ms = 1};
   const int walked = xk_walk(exact.data(), exact.data() + exact.size(), &received.headers);
   received.attachment = forwarding.attachment(port, received.headers.outer_vid, received.headers.inner_vid);
