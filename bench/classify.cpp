@@ -58,8 +58,11 @@ struct Timing {
 
 // One round of kRepeats packets; exits unless the program's verdict is the expected one.
 double round_ns(int program, const Frame& frame, std::uint32_t expected) {
-  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
-              .data_size_in = static_cast<__u32>(frame.size()), .repeat = kRepeats);
+  bpf_test_run_opts options{};
+  options.sz = sizeof options;
+  options.data_in = frame.data();
+  options.data_size_in = static_cast<__u32>(frame.size());
+  options.repeat = kRepeats;
   if (bpf_prog_test_run_opts(program, &options) != 0) fail("BPF_PROG_TEST_RUN");
   if (options.retval != expected) {
     std::fprintf(stderr, "bench_classify: verdict %u, expected %u\n", options.retval, expected);

@@ -2,10 +2,12 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <net/if.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
+#include <array>
+#include <cerrno>
 #include <filesystem>
 #include <map>
 #include <system_error>
@@ -27,6 +29,7 @@ using bpfmaps::XdpLink;
 
 Result<> updated(int result, const char* what) {
   if (result == 0) return {};
+  if (result == -E2BIG) return std::unexpected(Error{std::string(what) + " is full", E2BIG});
   return std::unexpected(errno_error(what, -result));
 }
 
@@ -103,6 +106,7 @@ class KernelClassifier final : public Classifier {
   }
   void adopt_pinned();
   void adopt(IfIndex ifindex);
+  void forget(IfIndex ifindex) const;
   void sweep();
   [[nodiscard]] Result<> refuse_foreign(IfIndex ifindex) const;
   [[nodiscard]] Result<PortRecord> take_offloads(IfIndex ifindex, const std::string& name) const;
@@ -128,17 +132,11 @@ Result<> KernelClassifier::open(const std::string& bpf_dir) {
   return {};
 }
 
-// Every file under links/ becomes a port or goes.
+// Every file under links/ becomes a port or goes; so does a record that a crash left without a link.
 void KernelClassifier::adopt_pinned() {
-  std::vector<IfIndex> found;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(links_dir_, error)) {
-    const std::string file = entry.path().filename();
-    IfIndex ifindex;
-    const auto [end, bad] = std::from_chars(file.data(), file.data() + file.size(), ifindex.value);
-    if (bad == std::errc{} && end == file.data() + file.size()) found.push_back(ifindex);
-  }
-  for (const IfIndex ifindex : found) adopt(ifindex);
+  for (const IfIndex ifindex : bpfmaps::numbered_files(links_dir_, "")) adopt(ifindex);
+  for (const IfIndex ifindex : records_.list())
+    if (!ports_.contains(ifindex)) forget(ifindex);
 }
 
 void KernelClassifier::adopt(IfIndex ifindex) {
@@ -150,9 +148,18 @@ void KernelClassifier::adopt(IfIndex ifindex) {
                                             .ifindex = ifindex, .name = "", .offloads = {}, .warning = ""})});
     return;
   }
-  // Its interface is gone, and what was set on it with it. Without its pin the link goes as well.
+  forget(ifindex);
+}
+
+// A pin without a live link, or of no use: unpinning ends the link. What was set on the interface
+// ended with it, unless it is still there and only the link was taken from it.
+void KernelClassifier::forget(IfIndex ifindex) const {
   ::unlink(pin_of(ifindex).c_str());
-  if (!link) records_.remove(ifindex);
+  const auto record = records_.get(ifindex);
+  std::array<char, IF_NAMESIZE> name{};
+  if (record && ::if_indextoname(ifindex.value, name.data()) != nullptr && record->name == name.data())
+    restore(*record);
+  records_.remove(ifindex);
 }
 
 // Lets go of ports whose interface has vanished: their index may be another interface's next.
@@ -162,8 +169,7 @@ void KernelClassifier::sweep() {
       ++at;
       continue;
     }
-    ::unlink(pin_of(at->first).c_str());
-    records_.remove(at->first);
+    forget(at->first);
     at = ports_.erase(at);
   }
 }
@@ -196,7 +202,8 @@ Result<PortRecord> KernelClassifier::take_offloads(IfIndex ifindex, const std::s
   if (auto put = records_.put(record); !put) return std::unexpected(std::move(put.error()));
   if (const auto taken = bpfmaps::set_vlan_offloads(ifindex, *active, false); !taken)
     append_warning(record.warning,
-                   "receive VLAN offload stays on, tagged frames pass (" + taken.error().message + ")");
+                   "receive VLAN offload stays on, so XDP takes tagged frames for untagged ones (" +
+                       taken.error().message + ")");
   return record;
 }
 
@@ -239,7 +246,6 @@ Result<AttachedPort> KernelClassifier::attach(IfIndex ifindex, const std::string
     if (auto detached = detach(ifindex, name); !detached) return std::unexpected(std::move(detached.error()));
   }
   const auto context = [&](Error&& error) { return std::unexpected(std::move(error).in("XDP on " + name)); };
-  ::unlink(pin_of(ifindex).c_str());  // of a former interface with this index
   if (auto free = refuse_foreign(ifindex); !free) return context(std::move(free.error()));
   auto record = take_offloads(ifindex, name);
   if (!record) return context(std::move(record.error()));

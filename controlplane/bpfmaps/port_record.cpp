@@ -1,5 +1,6 @@
 #include "controlplane/bpfmaps/port_record.h"
 
+#include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -16,10 +17,27 @@ std::string boot_id() {
   return id;
 }
 
+constexpr std::string_view kSuffix = ".json";
+
 }  // namespace
 
+std::vector<IfIndex> numbered_files(const std::string& directory, std::string_view suffix) {
+  std::vector<IfIndex> found;
+  std::error_code unreadable;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, unreadable)) {
+    const std::string file = entry.path().filename();
+    IfIndex ifindex;
+    const auto [end, bad] = std::from_chars(file.data(), file.data() + file.size(), ifindex.value);
+    const std::string_view rest(end, static_cast<std::size_t>(file.data() + file.size() - end));
+    if (bad == std::errc{} && rest == suffix) found.push_back(ifindex);
+  }
+  return found;
+}
+
+std::vector<IfIndex> PortRecords::list() const { return numbered_files(directory_, kSuffix); }
+
 std::string PortRecords::path(IfIndex ifindex) const {
-  return directory_ + "/" + std::to_string(ifindex.value) + ".json";
+  return directory_ + "/" + std::to_string(ifindex.value).append(kSuffix);
 }
 
 Result<> PortRecords::put(const PortRecord& record) const {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "controlplane/reconcile/ports.h"
@@ -18,6 +19,9 @@ struct PortRecord {
   friend bool operator==(const PortRecord&, const PortRecord&) = default;
 };
 
+// The interfaces for which directory has a file named <ifindex><suffix>; none if it cannot be read.
+[[nodiscard]] std::vector<IfIndex> numbered_files(const std::string& directory, std::string_view suffix);
+
 // One file a port. Records of an earlier boot count as absent: their changes ended with it.
 class PortRecords {
  public:
@@ -26,6 +30,8 @@ class PortRecords {
   [[nodiscard]] Result<> put(const PortRecord& record) const;
   // nullopt: none, unreadable, or of an earlier boot.
   [[nodiscard]] std::optional<PortRecord> get(IfIndex ifindex) const;
+  // Of whatever boot.
+  [[nodiscard]] std::vector<IfIndex> list() const;
   // Gone already is no error.
   void remove(IfIndex ifindex) const;
 

@@ -32,7 +32,8 @@ bool is_link_of(const bpf_link_info& info, IfIndex ifindex) {
 }  // namespace
 
 Result<XdpState> xdp_state(IfIndex ifindex) {
-  LIBBPF_OPTS(bpf_xdp_query_opts, query);
+  bpf_xdp_query_opts query{};
+  query.sz = sizeof query;
   if (const int result = bpf_xdp_query(static_cast<int>(ifindex.value), 0, &query); result != 0)
     return std::unexpected(errno_error("asking for its XDP program", -result));
   return XdpState{query.drv_prog_id, query.skb_prog_id, query.hw_prog_id};
@@ -50,7 +51,8 @@ std::string describe(const XdpState& state) {
 }
 
 Result<XdpLink> XdpLink::create(int program, IfIndex ifindex, AttachMode mode, const std::string& pin) {
-  LIBBPF_OPTS(bpf_link_create_opts, options);
+  bpf_link_create_opts options{};
+  options.sz = sizeof options;
   options.flags = mode == AttachMode::native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
   const int fd = bpf_link_create(program, static_cast<int>(ifindex.value), BPF_XDP, &options);
   if (fd < 0) return std::unexpected(errno_error("attaching", -fd));

@@ -108,7 +108,8 @@ Result<> size_rings(int socket, const ipc::UmemGeometry& geometry) {
 // Whether the port's XDP program runs in generic mode, where zero copy would take the driver's
 // buffers away from under the kernel's own stack.
 bool runs_generic(IfIndex ifindex) {
-  LIBBPF_OPTS(bpf_xdp_query_opts, query);
+  bpf_xdp_query_opts query{};
+  query.sz = sizeof query;
   return bpf_xdp_query(static_cast<int>(ifindex.value), 0, &query) == 0 && query.skb_prog_id != 0;
 }
 

@@ -238,6 +238,46 @@ TEST_F(ClassifierTest, StalePinsGoAtStart) {
   EXPECT_FALSE(exists(record()));
 }
 
+TEST_F(ClassifierTest, LinkTakenAwayByAnotherHand) {
+  for (const bool restart : {false, true}) {
+    ASSERT_TRUE(classifier->attach(port, "xkta0", false));
+    {
+      const Fd link{bpf_obj_get(pin().c_str())};
+      ASSERT_EQ(bpf_link_detach(link.get()), 0);
+    }
+    EXPECT_THAT(classifier->attached(), IsEmpty());
+    if (restart) classifier = restarted();
+    ASSERT_TRUE(classifier->attach(port, "xkta0", false));
+    EXPECT_EQ(classifier->attached().size(), 1u);
+    EXPECT_THAT(offloads(), IsEmpty());
+    ASSERT_TRUE(classifier->detach(port, "xkta0"));
+    EXPECT_EQ(offloads(), kBothOffloads) << "what the first attachment took is not forgotten";
+  }
+}
+
+// The daemon died between taking the offloads off and attaching.
+TEST_F(ClassifierTest, RecordWithoutALinkIsUndoneAtStart) {
+  ASSERT_TRUE(classifier->attach(port, "xkta0", false));
+  const std::string kept = directory.path() + "/kept.json";
+  std::filesystem::copy_file(record(), kept);
+  ASSERT_TRUE(classifier->detach(port, "xkta0"));
+  std::filesystem::copy_file(kept, record());
+  ASSERT_TRUE(bpfmaps::set_vlan_offloads(port, kBothOffloads, false));
+  classifier = restarted();
+  EXPECT_EQ(offloads(), kBothOffloads);
+  EXPECT_FALSE(exists(record()));
+}
+
+TEST_F(ClassifierTest, RecordsThatAreNoRecords) {
+  ASSERT_TRUE(classifier->attach(port, "xkta0", false));
+  for (const char* text : {"", "{", "[]", "null", R"({"boot_id": 7})", R"({"boot_id": "an earlier boot"})"}) {
+    std::ofstream(record()) << text;
+    classifier = restarted();
+    EXPECT_EQ(classifier->attached().size(), 1u) << text;
+    EXPECT_FALSE(classifier->attached().at(0).vlan_offload_taken) << text;
+  }
+}
+
 // A link that moved away with its interface is not what stands here under its index.
 TEST_F(ClassifierTest, InterfaceMovedToAnotherNamespace) {
   ASSERT_TRUE(classifier->attach(port, "xkta0", false));

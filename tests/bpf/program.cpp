@@ -83,10 +83,15 @@ Verdict Program::run(const Frame& frame, std::uint32_t ifindex, std::uint32_t qu
   context.data_end = static_cast<__u32>(frame.size());
   context.ingress_ifindex = ifindex;
   context.rx_queue_index = queue;
-  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(), .data_out = out.data(),
-              .data_size_in = static_cast<__u32>(frame.size()),
-              .data_size_out = static_cast<__u32>(out.size()), .ctx_in = &context,
-              .ctx_size_in = sizeof context, .repeat = 1);
+  bpf_test_run_opts options{};
+  options.sz = sizeof options;
+  options.data_in = frame.data();
+  options.data_size_in = static_cast<__u32>(frame.size());
+  options.data_out = out.data();
+  options.data_size_out = static_cast<__u32>(out.size());
+  options.ctx_in = &context;
+  options.ctx_size_in = sizeof context;
+  options.repeat = 1;
   const auto before = counters();
   must(bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.xk_classify), &options) == 0,
        "BPF_PROG_TEST_RUN");

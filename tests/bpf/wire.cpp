@@ -20,6 +20,7 @@ constexpr std::chrono::seconds kPatience{5};
 }  // namespace
 
 Wire::Wire(const std::string& interface) : socket_(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)) {
+  EXPECT_TRUE(socket_);
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;
   address.sll_protocol = htons(ETH_P_ALL);
