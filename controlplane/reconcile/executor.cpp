@@ -39,7 +39,7 @@ Result<Observed> Executor::observe(const Model& model) {
   observed.keas = keas_;
   observed.unready_keas = unready_keas_;
   observed.deaf_keas = deaf_keas_;
-  for (const IfIndex ifindex : checked_) observed.checked_ports[ifindex] = observed.attached.at(ifindex);
+  observed.checked_ports = checked_;
   observe_dataplane(observed);
   return observed;
 }
@@ -58,7 +58,7 @@ void Executor::forget_what_is_gone(const Observed& observed) {
     handoff_links_.erase(spec.host_name);
     return true;
   });
-  std::erase_if(checked_, [&](IfIndex ifindex) { return !observed.attached.contains(ifindex); });
+  std::erase_if(checked_, [&](const auto& port) { return !observed.attached.contains(port.first); });
 }
 
 void Executor::observe_dataplane(Observed& observed) {
@@ -151,9 +151,11 @@ Result<RunReport> Executor::run(const std::vector<Step>& steps, const RunPolicy&
       report.leftovers.push_back(std::move(error.message));
       continue;
     }
-    const bool scoped = step.vrf.value != 0 || !step.port.empty();
-    if (!scoped || (policy.strict && !policy.weak.covers(step)))
-      return std::unexpected(undo_all(std::move(error)));
+    // A port in trouble is like an interface that is not there: what is on it waits, the rest goes on.
+    const bool of_port = step.vrf.value == 0 && !step.port.empty();
+    const bool passed_over =
+        of_port || (step.vrf.value != 0 && (!policy.strict || policy.weak.contains(step.vrf)));
+    if (!passed_over) return std::unexpected(undo_all(std::move(error)));
     // A VRF's own handoff is the VRF's trouble; a port that clients share is the port's.
     if (step.vrf.value != 0) {
       failed.vrfs.insert(step.vrf);
@@ -289,8 +291,16 @@ Result<> Executor::perform(const step::AwaitKea& step) {
 
 Result<> Executor::perform(const step::Attach& step) {
   const IfIndex ifindex = bound(step.ifindex, step.name);
+  const auto known = checked_.find(ifindex);
+  const bool was_checked = known != checked_.end();
+  const bool forced_before = was_checked && known->second;
   if (auto attached = attach(ifindex, step.name, step.force_generic); !attached) return attached;
-  if (!step.adopt) undo_with([this, ifindex, name = step.name] { return detach(ifindex, name); });
+  if (!step.adopt) {
+    undo_with([this, ifindex, name = step.name] { return detach(ifindex, name); });
+  } else if (was_checked) {
+    undo_with(
+        [this, ifindex, name = step.name, forced_before] { return attach(ifindex, name, forced_before); });
+  }
   return {};
 }
 
@@ -298,7 +308,7 @@ Result<> Executor::attach(IfIndex ifindex, const std::string& name, bool force_g
   if (const auto port = machine_.classifier.attach(ifindex, name, force_generic); !port) {
     return std::unexpected(port.error());
   }
-  checked_.insert(ifindex);
+  checked_[ifindex] = force_generic;
   return {};
 }
 

@@ -37,9 +37,9 @@ struct Scopes {
 };
 
 struct RunPolicy {
-  bool strict = true;  // a failure undoes everything, but for the weak
-  Scopes weak;         // failing already before this change: they refuse nothing
-  Scopes skip;         // failed lately: left alone until their retry
+  bool strict = true;    // a failure of a VRF undoes everything; one of a port never does
+  std::set<VrfId> weak;  // but for these: failing already before this change
+  Scopes skip;           // failed lately: left alone until their retry
 };
 
 struct StepFailure {
@@ -119,7 +119,7 @@ class Executor {
   std::map<std::string, IfIndex> handoff_links_;  // host end's name -> ifindex
   std::map<VrfId, KeaSpec> keas_, unready_keas_;
   std::set<VrfId> deaf_keas_;
-  std::set<IfIndex> checked_;
+  std::map<IfIndex, bool> checked_;  // attached here -> forced generic
   std::map<IfIndex, GivenPort> given_;
   std::optional<Snapshot> published_;
   std::uint32_t dataplane_pid_ = 0;

@@ -40,7 +40,7 @@ struct Observed {
   std::map<VrfId, KeaSpec> keas;          // applied, and seen running since
   std::map<VrfId, KeaSpec> unready_keas;  // applied, not seen running yet
   std::set<VrfId> deaf_keas;              // lost their handoff: have to open their sockets anew
-  std::map<IfIndex, AttachedPort> checked_ports;
+  std::map<IfIndex, bool> checked_ports;  // true: attached as forced generic
 
   // What BPF holds, whoever wrote it.
   std::map<IfIndex, AttachedPort> attached;

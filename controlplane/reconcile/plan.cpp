@@ -131,9 +131,7 @@ class Planner {
     for (const DesiredPort& port : desired_.ports) {
       if (port.entry.kind != PortKind::af_xdp) continue;
       const auto checked = observed_.checked_ports.find(port.entry.ifindex);
-      const bool forced_late = port.force_generic && checked != observed_.checked_ports.end() &&
-                               checked->second.mode == AttachMode::native;
-      if (checked != observed_.checked_ports.end() && !forced_late) continue;
+      if (checked != observed_.checked_ports.end() && checked->second == port.force_generic) continue;
       const bool there = observed_.attached.contains(port.entry.ifindex);
       add(step::Attach{port.entry.ifindex, port.entry.name, port.force_generic, there},
           "port " + port.entry.name + ": " + (there ? "adopt" : "attach") + " the classifier",

@@ -20,12 +20,6 @@ void note_failure(std::map<Key, Trouble>& troubles, const Key& key, const std::s
   ++trouble.attempts;
 }
 
-const DesiredPort* port_of(const Desired& desired, const std::string& name) {
-  const auto found = std::ranges::find_if(
-      desired.ports, [&name](const DesiredPort& port) { return port.entry.name == name; });
-  return found == desired.ports.end() ? nullptr : &*found;
-}
-
 }  // namespace
 
 ipc::Settings dataplane_settings(const Model& model) {
@@ -97,7 +91,7 @@ Result<RunReport> Reconciler::reconcile(const Model& model, RunPolicy policy) {
   auto desired = desire(model, *observed);
   if (!desired) return std::unexpected(desired.error());
   // What failed with the very same wishes before is no reason to refuse this change.
-  if (policy.strict) policy.weak = weak_scopes(*desired);
+  if (policy.strict) policy.weak = weak_vrfs(*desired);
 
   const IdTable before = ids_;
   if (!(desired->ids == ids_)) {
@@ -204,19 +198,14 @@ void Reconciler::note_general(std::vector<std::string> troubles) {
 }
 
 // What is in trouble already and asks for nothing new.
-Scopes Reconciler::weak_scopes(const Desired& desired) const {
-  Scopes weak;
+std::set<VrfId> Reconciler::weak_vrfs(const Desired& desired) const {
+  std::set<VrfId> weak;
   for (const auto& [vrf, trouble] : vrf_troubles_) {
     const auto before = desired_.keas.find(vrf);
     const auto now = desired.keas.find(vrf);
     if (before != desired_.keas.end() && now != desired.keas.end() && before->second == now->second) {
-      weak.vrfs.insert(vrf);
+      weak.insert(vrf);
     }
-  }
-  for (const auto& [name, trouble] : port_troubles_) {
-    const DesiredPort* before = port_of(desired_, name);
-    const DesiredPort* now = port_of(desired, name);
-    if (before != nullptr && now != nullptr && *before == *now) weak.ports.insert(name);
   }
   return weak;
 }

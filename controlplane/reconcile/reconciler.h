@@ -42,8 +42,10 @@ class Reconciler {
   // Reads the ids. Call once, before the first change.
   [[nodiscard]] Result<> load();
 
-  // Takes a new configuration. The first one is served as far as the machine allows; a later one is
-  // refused whole when any part of it that did not fail before fails: everything is then as it was.
+  // Takes a new configuration. The first one is served as far as the machine allows. A later one is
+  // refused whole when a VRF that did not fail before fails, or the dataplane refuses: everything is
+  // then as it was. A port that cannot be had (a foreign XDP program) is no reason: it is left as
+  // trouble, like an interface that is not there.
   [[nodiscard]] std::expected<ChangeReport, std::vector<std::string>> change(const Model& model);
 
   // The same configuration on a changed machine. What cannot be done is left as trouble and retried.
@@ -73,7 +75,7 @@ class Reconciler {
   [[nodiscard]] Result<RunReport> reconcile(const Model& model, RunPolicy policy);
   void note(const RunReport& report, const Scopes& skipped);
   void note_general(std::vector<std::string> troubles);
-  [[nodiscard]] Scopes weak_scopes(const Desired& desired) const;
+  [[nodiscard]] std::set<VrfId> weak_vrfs(const Desired& desired) const;
   [[nodiscard]] Scopes waiting_scopes() const;
 
   Setup setup_;
