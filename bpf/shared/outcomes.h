@@ -69,8 +69,10 @@
   X(DROP, EXCEPTION_FULL, "exception_full", "the exception port takes no more packets")                      \
   X(NOTE, NOTE_OPTION82_NO_ROOM, "option82_no_room", "forwarded without option 82: no room for it")          \
   X(NOTE, NOTE_REPLY_FALLBACK, "reply_fallback", "reply without option 82, placed by its recent request")    \
-  X(NOTE, NOTE_UDP_CHECKSUM_PARTIAL, "udp_checksum_partial", "UDP checksum left to an offload by a neighbour") \
-  X(DROP, PORT_OVERRUN, "port_overrun", "the port's receive ring was full before the dataplane saw the packet")
+  X(NOTE, NOTE_UDP_CHECKSUM_PARTIAL, "udp_checksum_partial",                                                 \
+    "UDP checksum left to an offload by a neighbour")                                                        \
+  X(DROP, PORT_OVERRUN, "port_overrun",                                                                      \
+    "the port's receive ring was full before the dataplane saw the packet")
 
 enum xk_outcome {
 #define XK_OUTCOME_ENUM(kind, name, text, explanation) XK_##name,
