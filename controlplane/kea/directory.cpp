@@ -107,12 +107,20 @@ Result<std::string> read_file_at(int directory, const std::string& name, std::si
   return content;
 }
 
-std::string tail_at(int directory, const std::string& name, std::size_t size_max) {
+std::string tail_at(int directory, const std::string& name, std::size_t size_max, std::size_t skip) {
   struct stat info{};
   const auto file = open_regular(directory, name, FollowLinks::no, info);
   if (!file) return {};
-  const off_t wanted = std::min(info.st_size, static_cast<off_t>(size_max));
-  return read_from(file->get(), name, info.st_size - wanted, static_cast<std::size_t>(wanted)).value_or("");
+  const auto size = static_cast<std::size_t>(info.st_size);
+  // A file that has become shorter is another one: it was rotated.
+  const std::size_t wanted = std::min(size >= skip ? size - skip : size, size_max);
+  return read_from(file->get(), name, static_cast<off_t>(size - wanted), wanted).value_or("");
+}
+
+std::size_t size_at(int directory, const std::string& name) {
+  struct stat info{};
+  const auto file = open_regular(directory, name, FollowLinks::no, info);
+  return file ? static_cast<std::size_t>(info.st_size) : 0;
 }
 
 Result<> remove_at(int directory, const std::string& name) {

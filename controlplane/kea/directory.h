@@ -28,8 +28,12 @@ enum class FollowLinks : bool { no, yes };
 // A regular file's content; an error if it is larger than size_max or not a regular file.
 [[nodiscard]] Result<std::string> read_file_at(int directory, const std::string& name, std::size_t size_max,
                                                FollowLinks follow = FollowLinks::no);
-// The last bytes of a regular file, at most size_max; empty if there is no such file.
-[[nodiscard]] std::string tail_at(int directory, const std::string& name, std::size_t size_max);
+// The last bytes of a regular file, at most size_max, and none of the first skip bytes if the file
+// still has as many; empty if there is no such file.
+[[nodiscard]] std::string tail_at(int directory, const std::string& name, std::size_t size_max,
+                                  std::size_t skip = 0);
+// 0 if there is no such regular file.
+[[nodiscard]] std::size_t size_at(int directory, const std::string& name);
 // Removes a file; gone already is no error.
 [[nodiscard]] Result<> remove_at(int directory, const std::string& name);
 

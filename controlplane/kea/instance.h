@@ -17,6 +17,8 @@ struct Instance {
   KeaState state = KeaState::stopped;
   bool terminating = false;       // SIGTERM was sent
   bool config_uncertain = false;  // config-set got no answer
+  NetnsId netns;                  // where the process lives
+  std::size_t log_size = 0;       // of Kea's own log when the process was started or found
 
   // When tick() has to do the next thing: kill, probe, start again. Unset: at the next tick, which
   // knows what time it is.
@@ -29,7 +31,8 @@ struct Instance {
   std::uint32_t restarts = 0;
   std::uint32_t failures = 0;  // deaths and failed starts in a row
   std::string version;
-  std::string trouble;  // why it is not running, or died last
+  std::string trouble;  // why it did not start, or died last
+  std::string silence;  // why the last probe says that it does not serve
   std::string refusal;  // the configuration that was not taken
 
   [[nodiscard]] bool alive() const { return child.pid != 0; }

@@ -151,6 +151,17 @@ Result<Fd> open_netns(const std::string& name) {
   return fd;
 }
 
+NetnsId netns_id(int netns) {
+  struct stat info{};
+  if (::fstat(netns, &info) != 0) return {};
+  return NetnsId{.device = info.st_dev, .inode = info.st_ino};
+}
+
+NetnsId netns_id_of(const std::string& name) {
+  const auto netns = open_netns(name);
+  return netns ? netns_id(netns->get()) : NetnsId{};
+}
+
 Result<> check_binary(const std::string& binary) {
   struct stat info{};
   if (::stat(binary.c_str(), &info) != 0) {

@@ -24,6 +24,15 @@ struct RunAs {
 [[nodiscard]] Result<RunAs> find_user(const std::string& name);
 // /run/netns/<name>, opened; an Error if it is not a network namespace.
 [[nodiscard]] Result<Fd> open_netns(const std::string& name);
+// Tells namespaces apart: a name may come to mean another one.
+struct NetnsId {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;  // 0: none
+  friend bool operator==(const NetnsId&, const NetnsId&) = default;
+};
+[[nodiscard]] NetnsId netns_id(int netns);
+// Of what /run/netns/<name> is now.
+[[nodiscard]] NetnsId netns_id_of(const std::string& name);
 // The binary is there and may be executed; an Error names the package otherwise (ENOENT).
 [[nodiscard]] Result<> check_binary(const std::string& binary);
 

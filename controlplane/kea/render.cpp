@@ -101,12 +101,13 @@ Json multi_threading_part(const Place& place) {
 
 Json interfaces_part(const Place& place) {
   // A plain UDP socket: relayed packets are unicast to the interface's address, and it needs no
-  // CAP_NET_RAW. Clients behind relays are never answered below IP.
+  // CAP_NET_RAW. Clients behind relays are never answered below IP. The kernel calls a new veth
+  // running up to a second after it is up: Kea tries again for 5 s, then ends and is started again.
   return Json{{"interfaces", Json::array({place.interface})},
               {"dhcp-socket-type", "udp"},
               {"service-sockets-require-all", true},
-              {"service-sockets-max-retries", 5},
-              {"service-sockets-retry-wait-time", 200}};
+              {"service-sockets-max-retries", 50},
+              {"service-sockets-retry-wait-time", 100}};
 }
 
 Json control_socket_part(const Place& place) {

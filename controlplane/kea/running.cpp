@@ -106,7 +106,7 @@ std::string started_record(pid_t pid) {
 }
 
 std::optional<RunningKea> find_running(int directory, const std::string& directory_path,
-                                       const std::string& binary, uid_t uid, int netns) {
+                                       const std::string& binary, uid_t uid) {
   for (const char* name : {kStartedName, kPidName}) {
     const auto record = read_record(directory, name);
     if (!record) continue;
@@ -122,14 +122,12 @@ std::optional<RunningKea> find_running(int directory, const std::string& directo
     if (owner.st_uid != uid || !executes(process.get(), binary) ||
         !has_our_configuration(process.get(), directory_path))
       continue;
-    struct stat theirs{};
-    struct stat ours{};
-    const bool in_netns = ::fstatat(process.get(), "ns/net", &theirs, 0) == 0 && ::fstat(netns, &ours) == 0 &&
-                          theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
+    const Fd netns(::openat(process.get(), "ns/net", O_RDONLY | O_CLOEXEC));
+    if (!netns) continue;
     if (has_exited(pidfd.get())) continue;
     return RunningKea{.child = Child{.pid = record->pid, .pidfd = std::move(pidfd)},
                       .started_unix_ms = started_at(ticks),
-                      .in_netns = in_netns};
+                      .netns = netns_id(netns.get())};
   }
   return std::nullopt;
 }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <tuple>
 
 #include "controlplane/kea/binary.h"
 #include "controlplane/kea/directory.h"
@@ -37,6 +38,12 @@ std::string context(const KeaSpec& spec) { return "vrf " + spec.vrf_name; }
 bool same_process(const KeaSpec& a, const KeaSpec& b) {
   return a.netns == b.netns && a.directory == b.directory && a.settings.user == b.settings.user &&
          a.settings.binary == b.settings.binary;
+}
+
+// Whether it lives in what its namespace's name means now; so if the name means nothing.
+bool in_place(const Instance& instance) {
+  const NetnsId now = netns_id_of(instance.spec.netns);
+  return now.inode == 0 || now == instance.netns;
 }
 
 // Sends config-test or config-set; Kea's refusal is an Error in its own words.
@@ -131,8 +138,8 @@ Result<> Supervisor::change(Instance& instance, const KeaSpec& spec) {
     instance.spec = spec;
     return {};
   }
-  if (!changed && !instance.config_uncertain) return {};
-  if (!same_process(instance.spec, spec) || !instance.ready_ms) {
+  if (!changed && !instance.config_uncertain && in_place(instance)) return {};
+  if (!same_process(instance.spec, spec) || !instance.ready_ms || !in_place(instance)) {
     // What stops now is told by its pid; the new one starts when it is gone.
     terminate(instance);
     instance.spec = spec;
@@ -169,16 +176,17 @@ std::vector<KeaStatus> Supervisor::status() const {
     status.started_unix_ms = instance.alive() ? instance.started_unix_ms : 0;
     status.restarts = instance.restarts;
     status.version = instance.version;
-    status.last_error = instance.trouble;
-    if (!instance.refusal.empty())
-      status.last_error += (status.last_error.empty() ? "" : "; ") + instance.refusal;
+    for (const std::string* reason : {&instance.trouble, &instance.silence, &instance.refusal}) {
+      if (!reason->empty()) status.last_error += (status.last_error.empty() ? "" : "; ") + *reason;
+    }
     status.directory = instance.spec.directory;
     list.push_back(std::move(status));
   };
   for (const auto& [vrf, instance] : instances_) add(*instance);
   for (const auto& instance : leaving_) add(*instance);
-  std::stable_sort(list.begin(), list.end(),
-                   [](const KeaStatus& a, const KeaStatus& b) { return a.vrf < b.vrf; });
+  std::sort(list.begin(), list.end(), [](const KeaStatus& a, const KeaStatus& b) {
+    return std::tie(a.vrf, a.directory) < std::tie(b.vrf, b.directory);
+  });
   return list;
 }
 
@@ -228,7 +236,7 @@ std::vector<std::string> Supervisor::stop_strays(const std::string& root, const 
       continue;
     const auto directory = open_existing_directory(path);
     if (!directory) continue;
-    auto running = find_running(directory->get(), path, settings.binary, user->uid, -1);
+    auto running = find_running(directory->get(), path, settings.binary, user->uid);
     if (!running) continue;
     auto instance = std::make_unique<Instance>();
     instance->spec.vrf_name = entry->path().filename().string();
@@ -257,6 +265,7 @@ void Supervisor::forget_process(Instance& instance) {
   instance.probe.reset();
   instance.deadline_ms.reset();
   instance.ready_ms.reset();
+  instance.silence.clear();
   instance.config_uncertain = false;
   instance.terminating = false;
   instance.state = KeaState::stopped;
@@ -265,6 +274,7 @@ void Supervisor::forget_process(Instance& instance) {
 void Supervisor::take(Instance& instance, RunningKea running) {
   instance.child = std::move(running.child);
   instance.started_unix_ms = running.started_unix_ms;
+  instance.netns = running.netns;
   instance.state = KeaState::starting;
   instance.deadline_ms.reset();
   watch(instance);
@@ -278,6 +288,10 @@ void Supervisor::terminate(Instance& instance) {
   instance.state = KeaState::stopping;
   instance.probe.reset();
   instance.deadline_ms.reset();
+}
+
+void Supervisor::replace_if_displaced(Instance& instance) {
+  if (!in_place(instance)) terminate(instance);
 }
 
 Result<> Supervisor::start(Instance& instance) {
@@ -303,8 +317,7 @@ Result<> Supervisor::spawn_or_adopt(Instance& instance) {
   const auto directory = open_directory(spec.directory, user->uid, user->gid);
   if (!directory) return std::unexpected(directory.error());
   instance.version = version_of(spec.settings);
-  if (auto running =
-          find_running(directory->get(), spec.directory, spec.settings.binary, user->uid, netns->get()))
+  if (auto running = find_running(directory->get(), spec.directory, spec.settings.binary, user->uid))
     return adopt(instance, std::move(*running), directory->get());
   return spawn(instance, *user, netns->get(), directory->get());
 }
@@ -320,6 +333,7 @@ Result<> Supervisor::spawn(Instance& instance, const RunAs& user, int netns, int
   const auto output = new_log_at(directory, kOutputName, user.gid);
   if (!output) return std::unexpected(output.error());
 
+  instance.log_size = size_at(directory, kLogName);
   Launch as =
       kea_launch(spec.settings.binary, spec.directory, user, {"-c", path_in(spec.directory, kConfigName)});
   as.netns = netns;
@@ -328,6 +342,7 @@ Result<> Supervisor::spawn(Instance& instance, const RunAs& user, int netns, int
   if (!child) return std::unexpected(child.error());
   instance.child = std::move(*child);
   instance.started_unix_ms = unix_ms();
+  instance.netns = netns_id(netns);
   instance.state = KeaState::starting;
   instance.deadline_ms.reset();
   watch(instance);
@@ -337,13 +352,13 @@ Result<> Supervisor::spawn(Instance& instance, const RunAs& user, int netns, int
 }
 
 Result<> Supervisor::adopt(Instance& instance, RunningKea running, int directory) {
-  const bool in_netns = running.in_netns;
   take(instance, std::move(running));
+  instance.log_size = size_at(directory, kLogName);
   const auto on_disk = read_file_at(directory, kConfigName, kConfigBytesMax);
   // A new file that is still there: config-set was under way when xdp-kead died.
   const bool certain = on_disk && !read_file_at(directory, kNewConfigName, kConfigBytesMax);
-  if (in_netns && certain && *on_disk == instance.spec.config_json) return {};
-  if (!in_netns || !on_disk) {
+  if (in_place(instance) && certain && *on_disk == instance.spec.config_json) return {};
+  if (!in_place(instance) || !on_disk) {
     terminate(instance);
     return {};
   }

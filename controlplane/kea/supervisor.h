@@ -68,6 +68,8 @@ class Supervisor final : public KeaServers {
   Result<> reconfigure(Instance& instance, const KeaSpec& spec);
   void take(Instance& instance, RunningKea running);
   void terminate(Instance& instance);
+  // If its namespace was made anew: a process stays in the old one, which nothing leads to.
+  void replace_if_displaced(Instance& instance);
   void forget_process(Instance& instance);
   void watch(Instance& instance);
   void wake_at(std::uint64_t now_ms);

@@ -20,6 +20,7 @@ constexpr std::uint64_t kProbeTimeoutMs = 5'000;
 constexpr std::uint64_t kProbeStepMs = 10;  // an answer that is on its way
 constexpr std::chrono::milliseconds kProbeWait(2);
 constexpr std::size_t kTailBytes = 16 << 10;
+constexpr std::size_t kWordsBytesMax = 1000;
 
 std::uint64_t backoff_ms(std::uint32_t failures) {
   const std::uint32_t doublings = std::min(failures == 0 ? 0 : failures - 1, 16u);
@@ -35,8 +36,24 @@ std::string death_text(const Instance& instance, const std::string& how) {
   // Its log has older stories too: they count only if it chose to go.
   const bool chose = how.starts_with("exited") && how != "exited with status 0";
   if (words.find("DHCP4_STARTING") == 0) words.clear();
-  if (words.empty() && chose) words = explain(tail_at(directory->get(), kLogName, kTailBytes));
+  if (words.empty() && chose)
+    words = explain(tail_at(directory->get(), kLogName, kTailBytes, instance.log_size));
   return words.empty() ? text : text + ": " + words;
+}
+
+// Whether a Kea that says this of its status serves. Its sockets can be late: the interface may not
+// be running yet.
+Result<> ready(const Answer& answer) {
+  if (answer.result != 0) return std::unexpected(Error{"Kea says of its status: " + answer.text});
+  if (!answer.arguments.is_object()) return {};
+  const auto sockets = answer.arguments.find("sockets");
+  if (sockets == answer.arguments.end() || !sockets->is_object()) return {};
+  if (sockets->value("status", nlohmann::json("ready")) == nlohmann::json("ready")) return {};
+  std::string why;
+  const auto errors = sockets->find("errors");
+  if (errors != sockets->end() && errors->is_array() && !errors->empty() && errors->front().is_string())
+    why = ": " + errors->front().get<std::string>().substr(0, kWordsBytesMax);
+  return std::unexpected(Error{"Kea cannot open its sockets" + why});
 }
 
 }  // namespace
@@ -122,24 +139,24 @@ void Supervisor::probe(Instance& instance, std::uint64_t now_ms) {
   }
   const auto answer = parse_answer(instance.probe->take_answer());
   if (!answer) return on_probe(instance, std::unexpected(answer.error()), now_ms);
-  if (answer->result != 0)
-    return on_probe(instance, std::unexpected(Error{"Kea says of its status: " + answer->text}), now_ms);
-  on_probe(instance, {}, now_ms);
+  on_probe(instance, ready(*answer), now_ms);
 }
 
 void Supervisor::on_probe(Instance& instance, const Result<>& outcome, std::uint64_t now_ms) {
   instance.probe.reset();
   if (outcome) {
+    instance.silence.clear();
     if (!instance.ready_ms) instance.ready_ms = now_ms;
     // Why it died last stays to be read until it has run well.
     const bool back = instance.state == KeaState::starting && instance.restarts == 0;
     if (back || now_ms - *instance.ready_ms >= kRanWellMs) instance.trouble.clear();
     instance.state = KeaState::running;
     instance.deadline_ms = now_ms + kProbeRunningMs;
+    replace_if_displaced(instance);
     return;
   }
-  // Not there yet is no trouble; having been there and not answering is.
-  if (instance.ready_ms) instance.trouble = outcome.error().message;
+  // A socket that is not there yet is no trouble; one that went is.
+  if (instance.ready_ms || outcome.error().system_errno == 0) instance.silence = outcome.error().message;
   instance.state = KeaState::starting;
   instance.deadline_ms = now_ms + kProbeStartingMs;
 }

@@ -45,14 +45,14 @@ class Lab {
     directory_ = ::mkdtemp(pattern.data());
     // Kea's user has to pass through.
     ::chmod(directory_.c_str(), 0755);
-    for (const std::string& name : {netns_, host_netns_}) run("ip netns add " + name);
-    run("ip -n " + host_netns_ + " link add xktfh type veth peer name kea0 netns " + netns_);
-    run("ip -n " + host_netns_ + " addr add 169.254.0.2/31 dev xktfh");
-    run("ip -n " + host_netns_ + " link set xktfh up");
-    run("ip -n " + netns_ + " link set lo up");
-    run("ip -n " + netns_ + " addr add 169.254.0.3/31 dev kea0");
-    run("ip -n " + netns_ + " link set kea0 up");
-    run("ip -n " + netns_ + " route add default via 169.254.0.2");
+    run("ip netns add " + host_netns_);
+    make_netns();
+  }
+  // Another namespace under the name of the old one, which lives on while a process is in it.
+  void remake_netns() const {
+    run("ip -n " + host_netns_ + " link del xktfh");
+    run("ip netns del " + netns_);
+    make_netns();
   }
   ~Lab() {
     for (const std::string& name : {netns_, host_netns_})
@@ -95,6 +95,17 @@ class Lab {
   }
 
  private:
+  void make_netns() const {
+    run("ip netns add " + netns_);
+    run("ip -n " + host_netns_ + " link add xktfh type veth peer name kea0 netns " + netns_);
+    run("ip -n " + host_netns_ + " addr add 169.254.0.2/31 dev xktfh");
+    run("ip -n " + host_netns_ + " link set xktfh up");
+    run("ip -n " + netns_ + " link set lo up");
+    run("ip -n " + netns_ + " addr add 169.254.0.3/31 dev kea0");
+    run("ip -n " + netns_ + " link set kea0 up");
+    run("ip -n " + netns_ + " route add default via 169.254.0.2");
+  }
+
   std::string netns_;
   std::string host_netns_;
   std::string directory_;

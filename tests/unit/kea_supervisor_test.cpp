@@ -443,6 +443,42 @@ TEST_F(KeaSupervisor, AnUnresponsiveKeaIsNotCalledRunning) {
   }));
 }
 
+TEST_F(KeaSupervisor, ItIsNotRunningBeforeItsSocketsAreOpen) {
+  kea_lab::run("ip -n " + lab.netns() + " link set kea0 down");
+  ASSERT_TRUE(supervisor->apply(lab.spec(vrf_red())));
+  ASSERT_TRUE(tick_until(*supervisor, [&] { return !status().last_error.empty(); }));
+  EXPECT_EQ(status().state, KeaState::starting);
+  EXPECT_EQ(status().last_error, "Kea cannot open its sockets: the interface kea0 is down");
+  kea_lab::run("ip -n " + lab.netns() + " link set kea0 up");
+  ASSERT_TRUE(wait_for(KeaState::running));
+  EXPECT_EQ(status().last_error, "");
+  EXPECT_EQ(status().restarts, 0u);
+}
+
+TEST_F(KeaSupervisor, ANamespaceMadeAnewGetsAKeaOfItsOwn) {
+  start(lab.spec(vrf_red()));
+  const std::int64_t pid = status().pid;
+  lab.remake_netns();
+  std::uint64_t now = now_ms() + 5'000;  // time to look again
+  ASSERT_TRUE(tick_until(*supervisor, [&] {
+    supervisor->tick(now += 20);
+    return status().state == KeaState::running && status().pid != pid;
+  }));
+  std::error_code error;
+  EXPECT_TRUE(std::filesystem::equivalent("/proc/" + std::to_string(status().pid) + "/ns/net",
+                                          "/run/netns/" + lab.netns(), error));
+  // An equal spec finds it too, without waiting for the next look.
+  const std::int64_t second = status().pid;
+  lab.remake_netns();
+  ASSERT_TRUE(supervisor->apply(lab.spec(vrf_red())));
+  EXPECT_EQ(status().state, KeaState::stopping);
+  ASSERT_TRUE(tick_until(*supervisor, [&] {
+    supervisor->tick(now += 20);
+    return status().state == KeaState::running;
+  }));
+  EXPECT_NE(status().pid, second);
+}
+
 TEST_F(KeaSupervisor, LinksInItsDirectoryLeadNowhere) {
   // Kea's user owns the directory; root must not write through what it puts there.
   const std::string victim = lab.path("victim");
