@@ -52,6 +52,7 @@ void need_eal() {
 }
 
 Mempool pool_of(std::uint32_t count) {
+  need_eal();
   static int made = 0;
   return expect(make_mempool("test_" + std::to_string(made++), count, kPacketPrivateBytes));
 }
@@ -172,7 +173,7 @@ std::vector<std::uint8_t> offer_for(const std::vector<std::uint8_t>& relayed, Ip
 
 Rig::Rig(std::vector<LoopPlacement> loops, std::uint32_t buffers, std::uint32_t rx_depth,
          std::uint32_t tx_depth)
-    : pool((need_eal(), pool_of(buffers))),
+    : pool(pool_of(buffers)),
       wire_pool(pool_of(kWireBuffers)),
       counters(expect(CountersRegion::make())),
       clients(expect(SimWire::make(rx_depth, tx_depth, wire_pool.get()))),

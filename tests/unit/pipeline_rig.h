@@ -17,7 +17,7 @@ namespace xk::test {
 // Initializes the EAL once a process.
 void need_eal();
 
-// A pool with a name of its own.
+// A pool with a name of its own, and the EAL if it is not there.
 [[nodiscard]] Mempool pool_of(std::uint32_t count);
 
 inline constexpr PortId kClientPort{1};
