@@ -1,6 +1,7 @@
 #include <time.h>
 
 #include <cerrno>
+#include <cmath>
 #include <memory>
 #include <optional>
 
@@ -103,7 +104,7 @@ void print_rates(const AllCountersView& now, const AllCountersView& before, doub
   Table table({{"VRF"}, {"RX/S", Align::right}, {"TX/S", Align::right}, {"DROPS/S", Align::right}}, "");
   const auto rate = [seconds](std::uint64_t later, std::uint64_t earlier) {
     const double change = later >= earlier ? static_cast<double>(later - earlier) : 0;
-    return std::to_string(static_cast<std::uint64_t>(change / seconds + 0.5));
+    return std::to_string(std::llround(change / seconds));
   };
   for (const CountersView& counters : now.vrfs) {
     for (const CountersView& earlier : before.vrfs) {

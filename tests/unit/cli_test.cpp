@@ -28,7 +28,6 @@ namespace {
 
 using api::FakeControl;
 using api::TemporaryDirectory;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -488,13 +487,9 @@ TEST(Yaml, StringsReadBackAsStrings) {
     const YAML::Node node = YAML::Load(yaml);
     EXPECT_EQ(node["v"].as<std::string>(), text) << yaml;
     const bool quoted = node["v"].Tag() == "!";  // what is quoted can be taken for nothing else
-    bool number = false;
-    try {
-      (void)node["v"].as<double>();
-      number = true;
-    } catch (const YAML::BadConversion&) {
-    }
-    EXPECT_TRUE(quoted || !number) << yaml;
+    double number = 0;
+    const bool is_number = YAML::convert<double>::decode(node["v"], number);
+    EXPECT_TRUE(quoted || !is_number) << yaml;
   }
 }
 
