@@ -1,0 +1,46 @@
+// The daemon's hands: one adapter of each kind, and how Kea's configuration is made.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "controlplane/kea/supervisor.h"
+#include "controlplane/reconcile/executor.h"
+#include "controlplane/reconcile/ports.h"
+
+namespace xk::kead {
+
+struct Adapters {
+  std::unique_ptr<Links> links;
+  std::unique_ptr<Namespaces> namespaces;
+  std::unique_ptr<kea::Supervisor> keas;
+  std::unique_ptr<Classifier> classifier;
+  std::unique_ptr<PacketSockets> sockets;
+  std::unique_ptr<DataplaneLink> dataplane;
+
+  // Loads the classifier; listens for nobody yet.
+  [[nodiscard]] static Result<Adapters> make(const Appliance& appliance);
+  [[nodiscard]] Machine machine() const;
+};
+
+// Renders Kea configurations, each once: looking again at an unchanged machine costs nothing, and a
+// template that was edited counts when the configuration is read again, not before.
+class KeaRenderer {
+ public:
+  explicit KeaRenderer(kea::Supervisor& keas) : keas_(keas) {}
+  [[nodiscard]] Result<std::string> render(const Vrf& vrf, const KeaSpec& spec, const HandoffSpec& handoff);
+  // Everything is rendered anew from now on.
+  void forget() { rendered_.clear(); }
+
+ private:
+  struct Rendered {
+    Vrf vrf;
+    std::string interface_ip;
+    Result<std::string> config;
+  };
+  kea::Supervisor& keas_;
+  std::map<std::string, Rendered> rendered_;
+};
+
+}  // namespace xk::kead

@@ -1,0 +1,269 @@
+#include "controlplane/app/daemon.h"
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include <systemd/sd-daemon.h>
+
+#include "controlplane/config/config.h"
+#include "controlplane/model/lookup.h"
+
+namespace xk::kead {
+namespace {
+
+constexpr std::uint64_t kDebounceMs = 50;  // events come in bursts
+constexpr std::uint64_t kHousekeepingMs = 1000;
+constexpr std::uint64_t kNextHopCheckMs = 30'000;  // next hops are looked at again without an event
+
+void notify(const std::string& state) { sd_notify(0, state.c_str()); }
+
+// Text inside the quotes of a log line.
+std::string quoted(std::string text) {
+  for (char& c : text) {
+    if (c == '"') c = '\'';
+    if (c == '\n') c = ' ';
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<> Daemon::run() {
+  if (auto ready = set_up(); !ready) return ready;
+  if (auto watching = watch(); !watching) return watching;
+  // The first change runs on the loop like all others; API calls wait for it.
+  loop_->post([this] { start_serving(); });
+  const auto ended = loop_->run();
+  notify("STOPPING=1");
+  api_->stop();
+  return ended;
+}
+
+// Everything that may refuse to start, before the machine is touched.
+Result<> Daemon::set_up() {
+  const Appliance& appliance = first_model_.appliance;
+  auto loop = EventLoop::make();
+  if (!loop) return std::unexpected(loop.error());
+  loop_ = std::move(*loop);
+  auto adapters = Adapters::make(appliance);
+  if (!adapters) return std::unexpected(adapters.error());
+  adapters_ = std::move(*adapters);
+  machine_.emplace(adapters_->machine());
+  renderer_.emplace(*adapters_->keas);
+  reconciler_.emplace(Reconciler::Setup{
+      .machine = *machine_,
+      .render_kea = [this](const Vrf& vrf, const KeaSpec& spec,
+                           const HandoffSpec& handoff) { return renderer_->render(vrf, spec, handoff); },
+      .ids_path = appliance.state_dir + "/ids.json",
+      .hostname = hostname_of(appliance)});
+  if (auto loaded = reconciler_->load(); !loaded) return loaded;
+
+  control_.emplace(LoopControl::Parts{.loop = *loop_,
+                                      .reconciler = *reconciler_,
+                                      .machine = *machine_,
+                                      .config_path = options_.config,
+                                      .started_ms = started_ms_,
+                                      .reload = [this] { return reload(); }});
+  api_.emplace(*control_);
+  auto serving = api_->start(
+      {.path = appliance.api_socket, .mode = appliance.api_socket_mode, .group = appliance.api_group});
+  if (!serving) return std::unexpected(std::move(serving.error()).in("API socket " + appliance.api_socket));
+  const std::string socket = appliance.run_dir + "/dataplane.sock";
+  auto listening = adapters_->dataplane->listen(socket, first_model_.dataplane.user);
+  if (!listening) return std::unexpected(std::move(listening.error()).in("dataplane socket " + socket));
+  return {};
+}
+
+Result<> Daemon::watch() {
+  const auto keep = [this](Result<EventSource> source) -> Result<> {
+    if (!source) return std::unexpected(source.error());
+    sources_.push_back(std::move(*source));
+    return {};
+  };
+  const std::array<Result<>, 5> kept{
+      keep(loop_->on_signal(SIGTERM, [this] { loop_->stop(); })),
+      keep(loop_->on_signal(SIGINT, [this] { loop_->stop(); })),
+      keep(loop_->on_signal(SIGHUP, [this] { static_cast<void>(reload()); })),
+      keep(loop_->on_readable(adapters_->links->events_fd(), [this] { on_links(); })),
+      keep(loop_->on_readable(adapters_->keas->events_fd(), [this] { on_keas(); }))};
+  for (const Result<>& each : kept) {
+    if (!each) return each;
+  }
+  return {};
+}
+
+void Daemon::start_serving() {
+  auto report = reconciler_->change(first_model_);
+  watch_dataplane();
+  if (report) after_change(*report);  // the first change is never refused
+  // Keas of VRFs that were removed while no xdp-kead was there.
+  std::vector<KeaSettings> kinds{KeaSettings{}};
+  for (const Vrf& vrf : first_model_.vrfs) {
+    if (std::ranges::find(kinds, vrf.kea) == kinds.end()) kinds.push_back(vrf.kea);
+  }
+  for (const KeaSettings& kind : kinds) {
+    for (const std::string& directory :
+         adapters_->keas->stop_strays(first_model_.appliance.state_dir + "/kea", kind)) {
+      spdlog::info("msg=\"stopped a Kea of a VRF that is gone\" directory={}", directory);
+    }
+  }
+  housekeeping();
+  spdlog::info("msg=\"ready\" pid={} configuration=\"{}\" vrfs={} generation={} api={}", ::getpid(),
+               options_.config, first_model_.vrfs.size(), reconciler_->generation(),
+               first_model_.appliance.api_socket);
+  notify("READY=1\nSTATUS=serving " + std::to_string(first_model_.vrfs.size()) + " VRFs");
+}
+
+// ---- changes ---------------------------------------------------------------------------------------
+
+api::Answer<api::ReloadView> Daemon::reload() {
+  const auto refuse = [](std::vector<std::string> messages) {
+    for (const std::string& message : messages) {
+      spdlog::error("msg=\"configuration refused, the old one stays\" error=\"{}\"", quoted(message));
+    }
+    notify("READY=1");
+    return std::unexpected(api::Failure{409, std::move(messages)});
+  };
+  notify("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(EventLoop::now_ms() * 1000));
+  const auto model = load_config(options_.config);
+  if (!model) {
+    std::vector<std::string> messages;
+    for (const ConfigError& error : model.error()) messages.push_back(error.text());
+    return refuse(std::move(messages));
+  }
+  renderer_->forget();
+  auto report = reconciler_->change(*model);
+  watch_dataplane();
+  if (!report) return refuse(std::move(report.error()));
+  if (options_.log_level.empty()) spdlog::set_level(spdlog::level::from_str(model->appliance.log_level));
+  after_change(*report);
+  spdlog::info("msg=\"configuration in force\" generation={} steps={}", reconciler_->generation(),
+               report->steps.size());
+  notify("READY=1\nSTATUS=serving " + std::to_string(model->vrfs.size()) + " VRFs");
+  api::ReloadView view{.generation = reconciler_->generation(), .steps = std::move(report->steps)};
+  for (const std::string& failure : report->failures)
+    view.steps.push_back("not done, tried again: " + failure);
+  return view;
+}
+
+void Daemon::refresh(bool retry_now) {
+  const ChangeReport report = reconciler_->refresh(retry_now);
+  watch_dataplane();
+  after_change(report);
+}
+
+void Daemon::refresh_soon(std::uint64_t delay_ms) {
+  if (refresh_pending_) return;
+  auto timer = loop_->at(EventLoop::now_ms() + delay_ms, [this] {
+    refresh_pending_ = false;
+    refresh(false);
+  });
+  if (!timer) {
+    spdlog::error("msg=\"no timer, looking at once\" error=\"{}\"", quoted(timer.error().message));
+    refresh(false);
+    return;
+  }
+  refresh_timer_ = std::move(*timer);
+  refresh_pending_ = true;
+}
+
+void Daemon::after_change(const ChangeReport& report) {
+  for (const std::string& step : report.steps) spdlog::info("msg=\"done\" step=\"{}\"", quoted(step));
+  // What goes on failing is said once.
+  std::set<std::string> failures(report.failures.begin(), report.failures.end());
+  for (const std::string& failure : failures) {
+    if (!failures_seen_.contains(failure))
+      spdlog::warn("msg=\"not done, tried again\" error=\"{}\"", quoted(failure));
+  }
+  if (!reconciler_->next_retry_ms()) failures_seen_.clear();
+  failures_seen_.merge(failures);
+  set_retry_timer();
+}
+
+void Daemon::set_retry_timer() {
+  std::uint64_t when_ms = EventLoop::now_ms() + kNextHopCheckMs;
+  if (const auto retry = reconciler_->next_retry_ms()) when_ms = std::min(when_ms, *retry);
+  if (auto timer = loop_->at(when_ms, [this] { refresh(false); })) retry_timer_ = std::move(*timer);
+}
+
+// ---- events ----------------------------------------------------------------------------------------
+
+// The descriptors change whenever a dataplane comes or goes, also while a change runs.
+void Daemon::watch_dataplane() {
+  dataplane_sources_.clear();
+  for (const int fd : adapters_->dataplane->fds()) {
+    auto source = loop_->on_readable(fd, [this] { on_dataplane(); });
+    if (source) dataplane_sources_.push_back(std::move(*source));
+  }
+}
+
+void Daemon::on_dataplane() {
+  const bool changed = adapters_->dataplane->poll();
+  watch_dataplane();
+  if (!changed) return;
+  const DataplaneStatus status = adapters_->dataplane->status();
+  const std::pair<bool, std::uint32_t> seen{status.connected, status.connects};
+  if (seen == dataplane_seen_) return;
+  log_dataplane();
+  dataplane_seen_ = seen;
+  refresh(true);
+}
+
+void Daemon::log_dataplane() {
+  const DataplaneStatus status = adapters_->dataplane->status();
+  if (status.connected) {
+    spdlog::info("msg=\"dataplane connected\" pid={} generation={} held_ports={}", status.pid,
+                 status.generation, status.held_ports.size());
+  } else {
+    spdlog::warn("msg=\"dataplane gone, the kernel gets the packets\" error=\"{}\"",
+                 quoted(status.last_error));
+  }
+}
+
+void Daemon::on_links() {
+  const auto relevant = adapters_->links->drain_events();
+  if (!relevant) spdlog::error("msg=\"netlink events\" error=\"{}\"", quoted(relevant.error().message));
+  if (!relevant || *relevant) refresh_soon(kDebounceMs);
+}
+
+void Daemon::on_keas() {
+  adapters_->keas->tick(EventLoop::now_ms());
+  log_keas();
+}
+
+// Says what changed with the Keas, and has those that came up at last served.
+void Daemon::log_keas() {
+  std::map<VrfId, std::string> seen;
+  for (const KeaStatus& status : adapters_->keas->status()) {
+    const bool running = status.state == KeaState::running;
+    if (running && reconciler_->vrf_troubles().contains(status.vrf)) {
+      reconciler_->retry(status.vrf);
+      refresh_soon(0);
+    }
+    const std::string now = std::to_string(static_cast<int>(status.state)) + ":" + std::to_string(status.pid);
+    seen[status.vrf] = now;
+    const auto before = keas_seen_.find(status.vrf);
+    if (before != keas_seen_.end() && before->second == now) continue;
+    if (running) {
+      spdlog::info("msg=\"Kea runs\" vrf={} pid={} version={} restarts={}", status.vrf_name, status.pid,
+                   status.version, status.restarts);
+    } else if (status.state == KeaState::backoff || status.state == KeaState::missing) {
+      spdlog::warn("msg=\"Kea does not run\" vrf={} restarts={} error=\"{}\"", status.vrf_name,
+                   status.restarts, quoted(status.last_error));
+    }
+  }
+  keas_seen_ = std::move(seen);
+}
+
+void Daemon::housekeeping() {
+  on_keas();
+  if (auto timer = loop_->at(EventLoop::now_ms() + kHousekeepingMs, [this] { housekeeping(); })) {
+    housekeeping_timer_ = std::move(*timer);
+  }
+}
+
+}  // namespace xk::kead

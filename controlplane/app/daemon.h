@@ -1,0 +1,65 @@
+// xdp-kead while it runs: events in, reconciliation out.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "controlplane/api/api_server.h"
+#include "controlplane/app/adapters.h"
+#include "controlplane/app/event_loop.h"
+#include "controlplane/app/loop_control.h"
+#include "controlplane/app/options.h"
+#include "controlplane/reconcile/reconciler.h"
+
+namespace xk::kead {
+
+class Daemon {
+ public:
+  Daemon(Options options, Model model) : options_(std::move(options)), first_model_(std::move(model)) {}
+
+  // Blocks until a signal ends it. SIGTERM, SIGINT and SIGHUP must be blocked. What it served is
+  // served on afterwards.
+  [[nodiscard]] Result<> run();
+
+ private:
+  [[nodiscard]] Result<> set_up();
+  [[nodiscard]] Result<> watch();
+  void start_serving();
+  [[nodiscard]] api::Answer<api::ReloadView> reload();
+  void refresh(bool retry_now);
+  void refresh_soon(std::uint64_t delay_ms);
+  void after_change(const ChangeReport& report);
+  void set_retry_timer();
+  void watch_dataplane();
+  void on_dataplane();
+  void on_links();
+  void on_keas();
+  void housekeeping();
+  void log_dataplane();
+  void log_keas();
+
+  Options options_;
+  Model first_model_;
+  std::uint64_t started_ms_ = EventLoop::now_ms();
+
+  std::unique_ptr<EventLoop> loop_;
+  std::optional<Adapters> adapters_;
+  std::optional<Machine> machine_;
+  std::optional<KeaRenderer> renderer_;
+  std::optional<Reconciler> reconciler_;
+  std::optional<LoopControl> control_;
+  std::optional<api::ApiServer> api_;
+
+  std::vector<EventSource> sources_;            // for life
+  std::vector<EventSource> dataplane_sources_;  // as connections come and go
+  EventSource refresh_timer_, retry_timer_, housekeeping_timer_;
+  bool refresh_pending_ = false;
+  std::pair<bool, std::uint32_t> dataplane_seen_{false, 0};  // connected, connects
+  std::map<VrfId, std::string> keas_seen_;
+  std::set<std::string> failures_seen_;
+};
+
+}  // namespace xk::kead

@@ -1,0 +1,221 @@
+#include "controlplane/app/loop_control.h"
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+
+#include "controlplane/app/views.h"
+#include "controlplane/config/config.h"
+#include "controlplane/kea/leases.h"
+#include "controlplane/model/lookup.h"
+
+namespace xk::kead {
+namespace {
+
+using api::Answer;
+using api::Failure;
+
+// Longer than the loop is ever busy: a reload tests and starts Keas one by one.
+constexpr std::chrono::seconds kAnswerWait{300};
+constexpr std::size_t kPagesMax = 100'000;
+
+std::unexpected<Failure> failure(int status, std::string message) {
+  return std::unexpected(Failure{status, {std::move(message)}});
+}
+
+std::string lease_state(const kea::Lease& lease, std::uint64_t now_s) {
+  switch (lease.state) {
+    case kea::LeaseState::declined:
+      return "declined";
+    case kea::LeaseState::expired:
+      return "expired";
+    case kea::LeaseState::active:
+      break;
+  }
+  return lease.expires_unix_s() <= now_s ? "expired" : "active";
+}
+
+std::uint64_t unix_s() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+}
+
+}  // namespace
+
+struct LoopControl::Page {
+  std::vector<api::LeaseView> leases;
+  Ip4 next_from{};
+};
+
+template <typename T>
+Answer<T> LoopControl::on_loop(std::function<Answer<T>()> call) {
+  auto promise = std::make_shared<std::promise<Answer<T>>>();
+  std::future<Answer<T>> answer = promise->get_future();
+  const bool posted = parts_.loop.post([this, promise = std::move(promise), call = std::move(call)] {
+    if (parts_.reconciler.model() == nullptr) {
+      promise->set_value(failure(503, "xdp-kead is still starting"));
+      return;
+    }
+    promise->set_value(call());
+  });
+  if (!posted) return failure(503, "xdp-kead is stopping");
+  if (answer.wait_for(kAnswerWait) != std::future_status::ready) return failure(503, "xdp-kead is busy");
+  try {
+    return answer.get();
+  } catch (const std::future_error&) {  // the loop ended before the call was made
+    return failure(503, "xdp-kead is stopping");
+  }
+}
+
+Answer<api::StatusView> LoopControl::status() {
+  return on_loop<api::StatusView>([this]() -> Answer<api::StatusView> {
+    const Views views(parts_.reconciler, parts_.machine);
+    return api::StatusView{.version = XK_VERSION,
+                           .generation = parts_.reconciler.generation(),
+                           .configuration = parts_.config_path,
+                           .uptime_s = (EventLoop::now_ms() - parts_.started_ms) / 1000,
+                           .dataplane_state = views.dataplane_running() ? "running" : "not connected",
+                           .dataplane_pid = views.dataplane_running() ? views.dataplane().pid : 0,
+                           .dataplane_generation = views.dataplane().generation,
+                           .warnings = views.warnings(),
+                           .ports = views.ports(),
+                           .vrfs = views.vrfs(),
+                           .keas = views.keas()};
+  });
+}
+
+Answer<std::vector<api::VrfView>> LoopControl::vrfs() {
+  return on_loop<std::vector<api::VrfView>>([this]() -> Answer<std::vector<api::VrfView>> {
+    return Views(parts_.reconciler, parts_.machine).vrfs();
+  });
+}
+
+Answer<std::vector<api::AttachmentView>> LoopControl::attachments() {
+  return on_loop<std::vector<api::AttachmentView>>([this]() -> Answer<std::vector<api::AttachmentView>> {
+    auto views = Views(parts_.reconciler, parts_.machine).attachments();
+    if (!views) return failure(500, std::move(views.error().message));
+    return std::move(*views);
+  });
+}
+
+Answer<api::AllCountersView> LoopControl::counters() {
+  return on_loop<api::AllCountersView>([this]() -> Answer<api::AllCountersView> {
+    auto views = Views(parts_.reconciler, parts_.machine).counters();
+    if (!views) return failure(500, std::move(views.error().message));
+    return std::move(*views);
+  });
+}
+
+Answer<std::vector<api::KeaView>> LoopControl::keas() {
+  return on_loop<std::vector<api::KeaView>>([this]() -> Answer<std::vector<api::KeaView>> {
+    return Views(parts_.reconciler, parts_.machine).keas();
+  });
+}
+
+// On the loop.
+Answer<VrfId> LoopControl::kea_of(const std::string& vrf) const {
+  const Vrf* wanted = find_vrf(*parts_.reconciler.model(), vrf);
+  if (wanted == nullptr) return failure(404, "there is no VRF '" + vrf + "'");
+  if (wanted->engine != Engine::kea) {
+    return failure(409, "VRF '" + vrf + "' is relayed to servers elsewhere: it has no Kea here");
+  }
+  const auto& vrfs = parts_.reconciler.desired().snapshot.vrfs;
+  const auto entry = std::ranges::find(vrfs, vrf, &VrfEntry::name);
+  if (entry == vrfs.end()) return failure(503, "VRF '" + vrf + "' is not set up yet");
+  return entry->id;
+}
+
+Answer<std::string> LoopControl::kea_command(const std::string& vrf, const std::string& json) {
+  return on_loop<std::string>([this, vrf, json]() -> Answer<std::string> {
+    const auto id = kea_of(vrf);
+    if (!id) return std::unexpected(id.error());
+    auto answer = parts_.machine.keas.command(*id, json);
+    if (answer) return std::move(*answer);
+    return failure(answer.error().system_errno == EINVAL ? 400 : 502, std::move(answer.error().message));
+  });
+}
+
+// ---- leases ----------------------------------------------------------------------------------------
+
+Answer<std::vector<std::string>> LoopControl::kea_vrfs(const std::string& vrf) {
+  return on_loop<std::vector<std::string>>([this, vrf]() -> Answer<std::vector<std::string>> {
+    if (!vrf.empty()) {
+      if (const auto id = kea_of(vrf); !id) return std::unexpected(id.error());
+      return std::vector{vrf};
+    }
+    std::vector<std::string> names;
+    for (const Vrf& each : parts_.reconciler.model()->vrfs) {
+      if (each.engine == Engine::kea) names.push_back(each.name);
+    }
+    return names;
+  });
+}
+
+// Each page is a turn of its own on the loop: a long list holds nobody up.
+Answer<LoopControl::Page> LoopControl::lease_page(const std::string& vrf, Ip4 from) {
+  return on_loop<Page>([this, vrf, from]() -> Answer<Page> {
+    const auto id = kea_of(vrf);
+    if (!id) return std::unexpected(id.error());
+    const auto answer = parts_.machine.keas.command(*id, kea::lease_page_request(from));
+    if (!answer) return failure(502, answer.error().message);
+    const auto rows = kea::parse_lease_page(*answer);
+    if (!rows) return failure(502, "vrf " + vrf + ": " + rows.error().message);
+    const Vrf* model = find_vrf(*parts_.reconciler.model(), vrf);
+    const std::uint64_t now_s = unix_s();
+    Page page;
+    for (const kea::Lease& lease : rows->leases) {
+      const auto subnet = std::ranges::find(model->subnets, lease.subnet_id, &Subnet::id);
+      page.leases.push_back(
+          {.vrf = vrf,
+           .address = to_string(lease.address),
+           .mac = lease.mac,
+           .client_id = lease.client_id,
+           .hostname = lease.hostname,
+           .state = lease_state(lease, now_s),
+           .subnet = subnet == model->subnets.end() ? "" : to_string(subnet->prefix),
+           .attachment = attachment_of_circuit(parts_.reconciler.desired(), *id, lease.circuit_id, lease.mac),
+           .lease_time_s = lease.valid_lifetime_s,
+           .expires_unix_s = lease.expires_unix_s(),
+           .server = "kea"});
+    }
+    if (!rows->last) page.next_from = rows->next_from;
+    return page;
+  });
+}
+
+Answer<std::vector<api::LeaseView>> LoopControl::leases(const std::string& vrf) {
+  const auto names = kea_vrfs(vrf);
+  if (!names) return std::unexpected(names.error());
+  std::vector<api::LeaseView> all;
+  std::vector<std::string> silent;
+  for (const std::string& name : *names) {
+    Ip4 from{};
+    for (std::size_t pages = 0; pages < kPagesMax; ++pages) {
+      auto page = lease_page(name, from);
+      if (!page) {
+        // One Kea that does not answer hides no other's leases, unless it alone was asked.
+        if (!vrf.empty() || page.error().status == 503) return std::unexpected(page.error());
+        silent.push_back(page.error().messages.front());
+        break;
+      }
+      std::ranges::move(page->leases, std::back_inserter(all));
+      from = page->next_from;
+      if (from.is_zero()) break;
+    }
+  }
+  if (all.empty() && !silent.empty()) return std::unexpected(Failure{502, std::move(silent)});
+  return all;
+}
+
+// ---- configuration ---------------------------------------------------------------------------------
+
+Answer<std::string> LoopControl::config_show() {
+  return on_loop<std::string>(
+      [this]() -> Answer<std::string> { return show_config(*parts_.reconciler.model()); });
+}
+
+Answer<api::ReloadView> LoopControl::reload() {
+  return on_loop<api::ReloadView>([this]() -> Answer<api::ReloadView> { return parts_.reload(); });
+}
+
+}  // namespace xk::kead

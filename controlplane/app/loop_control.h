@@ -1,0 +1,48 @@
+// The API's Control: every call is made on the daemon's loop, and waited for.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "controlplane/api/control.h"
+#include "controlplane/app/event_loop.h"
+#include "controlplane/reconcile/reconciler.h"
+
+namespace xk::kead {
+
+class LoopControl final : public api::Control {
+ public:
+  struct Parts {
+    EventLoop& loop;
+    const Reconciler& reconciler;
+    const Machine& machine;
+    std::string config_path;
+    std::uint64_t started_ms = 0;                          // EventLoop::now_ms()
+    std::function<api::Answer<api::ReloadView>()> reload;  // on the loop
+  };
+  explicit LoopControl(Parts parts) : parts_(std::move(parts)) {}
+
+  [[nodiscard]] api::Answer<api::StatusView> status() override;
+  [[nodiscard]] api::Answer<std::vector<api::VrfView>> vrfs() override;
+  [[nodiscard]] api::Answer<std::vector<api::AttachmentView>> attachments() override;
+  [[nodiscard]] api::Answer<api::AllCountersView> counters() override;
+  [[nodiscard]] api::Answer<std::vector<api::LeaseView>> leases(const std::string& vrf) override;
+  [[nodiscard]] api::Answer<std::vector<api::KeaView>> keas() override;
+  [[nodiscard]] api::Answer<std::string> kea_command(const std::string& vrf,
+                                                     const std::string& json) override;
+  [[nodiscard]] api::Answer<std::string> config_show() override;
+  [[nodiscard]] api::Answer<api::ReloadView> reload() override;
+
+ private:
+  template <typename T>
+  [[nodiscard]] api::Answer<T> on_loop(std::function<api::Answer<T>()> call);
+  [[nodiscard]] api::Answer<VrfId> kea_of(const std::string& vrf) const;
+  [[nodiscard]] api::Answer<std::vector<std::string>> kea_vrfs(const std::string& vrf);
+  // One page of a VRF's leases, and where the next one starts (0: that was all).
+  struct Page;
+  [[nodiscard]] api::Answer<Page> lease_page(const std::string& vrf, Ip4 from);
+
+  Parts parts_;
+};
+
+}  // namespace xk::kead

@@ -1,0 +1,134 @@
+#include "controlplane/app/teardown.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "controlplane/app/event_loop.h"
+#include "controlplane/reconcile/ids.h"
+
+namespace xk::kead {
+namespace {
+
+constexpr std::uint64_t kKeasEndMs = 10'000;
+
+class Teardown {
+ public:
+  Teardown(const Model& model, Adapters& adapters) : model_(model), adapters_(adapters) {}
+
+  TeardownReport run() {
+    ports();
+    keas();
+    handoffs();
+    namespaces();
+    pins();
+    return std::move(report_);
+  }
+
+ private:
+  void note(const std::string& what, const Result<>& done) {
+    if (done) {
+      report_.removed.push_back(what);
+    } else {
+      report_.failures.push_back(what + ": " + done.error().message);
+    }
+  }
+
+  // Rows first: nothing is steered from then on.
+  void ports() {
+    if (const auto rows = adapters_.classifier->attachments(); rows && !rows->empty()) {
+      Result<> done;
+      for (const AttachmentRow& row : *rows) {
+        if (auto removed = adapters_.classifier->remove_attachment(row.key); !removed) done = removed;
+      }
+      note("stop steering at " + std::to_string(rows->size()) + " attachments", done);
+    }
+    const auto links = adapters_.links->list();
+    for (const AttachedPort& port : adapters_.classifier->attached()) {
+      std::string name = "ifindex " + std::to_string(port.ifindex.value);
+      if (links) {
+        const auto link = std::ranges::find(*links, port.ifindex, &LinkInfo::ifindex);
+        if (link != links->end()) name = link->name;
+      }
+      note("detach the classifier from " + name, adapters_.classifier->detach(port.ifindex, name));
+    }
+  }
+
+  void keas() {
+    std::vector<KeaSettings> kinds{KeaSettings{}};
+    for (const Vrf& vrf : model_.vrfs) {
+      if (std::ranges::find(kinds, vrf.kea) == kinds.end()) kinds.push_back(vrf.kea);
+    }
+    for (const KeaSettings& kind : kinds) {
+      for (const std::string& directory :
+           adapters_.keas->stop_strays(model_.appliance.state_dir + "/kea", kind)) {
+        report_.removed.push_back("stop the Kea of " + directory);
+      }
+    }
+    const std::uint64_t deadline_ms = EventLoop::now_ms() + kKeasEndMs;
+    for (;;) {
+      adapters_.keas->tick(EventLoop::now_ms());
+      const std::vector<KeaStatus> left = adapters_.keas->status();
+      if (left.empty()) return;
+      if (EventLoop::now_ms() >= deadline_ms) {
+        for (const KeaStatus& status : left) {
+          report_.failures.push_back("Kea with pid " + std::to_string(status.pid) + " does not end");
+        }
+        return;
+      }
+      pollfd waiting{.fd = adapters_.keas->events_fd(), .events = POLLIN, .revents = 0};
+      ::poll(&waiting, 1, 100);
+    }
+  }
+
+  void handoffs() {
+    const auto links = adapters_.links->list();
+    if (!links) {
+      report_.failures.push_back("list the interfaces: " + links.error().message);
+      return;
+    }
+    for (const LinkInfo& link : *links) {
+      if (!link.alias.starts_with(mark_prefix(model_.appliance))) continue;
+      note("remove handoff " + link.name, adapters_.links->remove_handoff(link.name, link.alias));
+    }
+  }
+
+  void namespaces() {
+    const auto names = adapters_.namespaces->list_marked(mark_prefix(model_.appliance));
+    if (!names) {
+      report_.failures.push_back("list the namespaces: " + names.error().message);
+      return;
+    }
+    for (const std::string& name : *names) {
+      const std::string mark = ownership_mark(model_.appliance, vrf_of_netns(model_.appliance, name));
+      note("remove namespace " + name, adapters_.namespaces->remove(name, mark));
+    }
+  }
+
+  // By name: what else may be in the directory is not ours, and keeps it.
+  void pins() {
+    const std::string& directory = model_.appliance.bpf_dir;
+    for (const char* map : {XK_MAP_ATTACHMENTS, XK_MAP_ADDRESSES, XK_MAP_XSKS, XK_MAP_COUNTERS}) {
+      const std::string path = directory + "/" + map;
+      if (::unlink(path.c_str()) == 0) {
+        report_.removed.push_back("unpin map " + path);
+      } else if (errno != ENOENT) {
+        report_.failures.push_back(errno_error("unpin map " + path).message);
+      }
+    }
+    static_cast<void>(::rmdir((directory + "/links").c_str()));
+    static_cast<void>(::rmdir(directory.c_str()));
+  }
+
+  const Model& model_;
+  Adapters& adapters_;
+  TeardownReport report_;
+};
+
+}  // namespace
+
+TeardownReport tear_down(const Model& model, Adapters& adapters) { return Teardown(model, adapters).run(); }
+
+}  // namespace xk::kead

@@ -1,0 +1,21 @@
+// Takes everything of the appliance off the machine, and nothing else.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "controlplane/app/adapters.h"
+
+namespace xk::kead {
+
+struct TeardownReport {
+  std::vector<std::string> removed;   // one line each, in order
+  std::vector<std::string> failures;  // what is still there, and why
+};
+
+// Detaches the classifier, removes rows, pins and their directory, stops Keas (at most 10 s),
+// removes handoffs and namespaces. No xdp-kead may be running. What is in state_dir stays; so does a
+// bpffs that was mounted.
+[[nodiscard]] TeardownReport tear_down(const Model& model, Adapters& adapters);
+
+}  // namespace xk::kead

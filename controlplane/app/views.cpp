@@ -1,0 +1,426 @@
+#include "controlplane/app/views.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "controlplane/model/lookup.h"
+#include "controlplane/model/names.h"
+#include "dataplane/base/outcome.h"
+
+namespace xk::kead {
+namespace {
+
+using api::AllCountersView;
+using api::AttachmentView;
+using api::CountersView;
+using api::KeaView;
+using api::PortView;
+using api::VrfView;
+
+std::uint64_t uptime_s(std::uint64_t started_unix_ms) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto now_ms =
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  return started_unix_ms == 0 || started_unix_ms > now_ms ? 0 : (now_ms - started_unix_ms) / 1000;
+}
+
+std::string state_text(KeaState state) {
+  switch (state) {
+    case KeaState::missing:
+      return "missing";
+    case KeaState::starting:
+      return "starting";
+    case KeaState::running:
+      return "running";
+    case KeaState::backoff:
+      return "backoff";
+    case KeaState::stopping:
+    case KeaState::stopped:
+      break;
+  }
+  return "stopped";
+}
+
+std::string role_text(AttachmentRole role) {
+  switch (role) {
+    case AttachmentRole::client:
+      return "client";
+    case AttachmentRole::server:
+      return "server";
+    case AttachmentRole::handoff:
+      break;
+  }
+  return "handoff";
+}
+
+void add_outcomes(const std::vector<std::uint64_t>& outcomes, CountersView& view) {
+  for (std::size_t i = 0; i < std::min(outcomes.size(), kOutcomes.size()); ++i) {
+    if (outcomes[i] == 0) continue;
+    auto& list = kOutcomes[i].kind == OutcomeKind::note ? view.notes : view.drops;
+    list.emplace_back(kOutcomes[i].name, outcomes[i]);
+  }
+}
+
+}  // namespace
+
+Views::Views(const Reconciler& reconciler, const Machine& machine)
+    : reconciler_(reconciler),
+      machine_(machine),
+      model_(*reconciler.model()),
+      desired_(reconciler.desired()),
+      dataplane_(machine.dataplane.status()),
+      keas_(machine.keas.status()) {
+  for (const AttachedPort& port : machine.classifier.attached()) attached_[port.ifindex] = port;
+}
+
+// ---- looking things up -----------------------------------------------------------------------------
+
+const KeaStatus* Views::kea(VrfId id) const {
+  const auto found = std::ranges::find(keas_, id, &KeaStatus::vrf);
+  return found == keas_.end() ? nullptr : &*found;
+}
+
+VrfId Views::id_of(const std::string& name) const {
+  const auto found = std::ranges::find(desired_.snapshot.vrfs, name, &VrfEntry::name);
+  return found == desired_.snapshot.vrfs.end() ? VrfId{} : found->id;
+}
+
+std::string Views::vrf_name(VrfId id) const {
+  if (id.value == 0) return "-";
+  const auto found = std::ranges::find(desired_.snapshot.vrfs, id, &VrfEntry::id);
+  return found == desired_.snapshot.vrfs.end() ? "(removed, id " + std::to_string(id.value) + ")"
+                                               : found->name;
+}
+
+const DesiredPort* Views::port(PortId id) const {
+  const auto found = std::ranges::find_if(
+      desired_.ports, [id](const DesiredPort& candidate) { return candidate.entry.id == id; });
+  return found == desired_.ports.end() ? nullptr : &*found;
+}
+
+std::string Views::obstacle(VrfId vrf, const DesiredPort& on) const {
+  if (const auto trouble = reconciler_.vrf_troubles().find(vrf);
+      trouble != reconciler_.vrf_troubles().end()) {
+    return trouble->second.reason;
+  }
+  const auto trouble = reconciler_.port_troubles().find(on.entry.name);
+  return trouble == reconciler_.port_troubles().end() ? std::string() : trouble->second.reason;
+}
+
+// ---- VRFs ------------------------------------------------------------------------------------------
+
+std::uint32_t Views::clients_serving(VrfId id) const {
+  return static_cast<std::uint32_t>(
+      std::ranges::count_if(desired_.snapshot.attachments, [&](const AttachmentEntry& entry) {
+        if (entry.vrf != id || entry.role != AttachmentRole::client) return false;
+        const DesiredPort* on = port(entry.port);
+        return on != nullptr && obstacle(id, *on).empty();
+      }));
+}
+
+std::string Views::kea_trouble(VrfId id) const {
+  const KeaStatus* status = kea(id);
+  if (status == nullptr) return "Kea is not started";
+  if (status->state == KeaState::running) return {};
+  return "Kea is " + state_text(status->state) +
+         (status->last_error.empty() ? "" : ": " + status->last_error);
+}
+
+// The worst that is true of it.
+Views::VrfHealth Views::health(const Vrf& vrf, VrfId id) const {
+  VrfHealth health{.state = "serving", .reason = {}, .serving = clients_serving(id)};
+  const auto become = [&health](const char* state, std::string reason) {
+    health.state = state;
+    health.reason = std::move(reason);
+    return health;
+  };
+  if (const auto trouble = reconciler_.vrf_troubles().find(id); trouble != reconciler_.vrf_troubles().end()) {
+    return become("degraded", trouble->second.reason);
+  }
+  std::string waiting;
+  for (const Pending& pending : desired_.pending) {
+    if (pending.vrf == id && waiting.empty()) waiting = pending.reason;
+  }
+  for (const AttachmentEntry& entry : desired_.snapshot.attachments) {
+    if (entry.vrf != id || !waiting.empty()) continue;
+    if (const DesiredPort* on = port(entry.port)) waiting = obstacle(id, *on);
+  }
+  if (health.serving == 0 && !vrf.attachments.empty()) {
+    const auto& general = reconciler_.general_troubles();
+    if (waiting.empty() && !general.empty()) waiting = general.front();
+    return become("pending", waiting);
+  }
+  if (vrf.engine == Engine::kea) {
+    if (std::string trouble = kea_trouble(id); !trouble.empty())
+      return become("degraded", std::move(trouble));
+  }
+  if (!dataplane_.connected) return become("degraded", "the dataplane is not connected");
+  if (dataplane_.generation != reconciler_.generation()) {
+    return become("degraded", "the dataplane has not taken the configuration yet");
+  }
+  if (!waiting.empty()) return become("degraded", waiting);
+  if (const auto impaired = desired_.impaired.find(id); impaired != desired_.impaired.end()) {
+    return become("degraded", impaired->second.front());
+  }
+  return health;
+}
+
+std::vector<VrfView> Views::vrfs() const {
+  std::vector<VrfView> views;
+  for (const Vrf& vrf : model_.vrfs) {
+    const VrfId id = id_of(vrf.name);
+    const VrfHealth now = health(vrf, id);
+    VrfView view{.name = vrf.name,
+                 .id = id.value,
+                 .engine = std::string(name_of(vrf.engine)),
+                 .state = now.state,
+                 .reason = now.reason,
+                 .netns = {},
+                 .handoff = {},
+                 .giaddr = {},
+                 .attachments = static_cast<std::uint32_t>(vrf.attachments.size()),
+                 .attachments_serving = now.serving,
+                 .subnets = {},
+                 .servers = {}};
+    for (const Subnet& subnet : vrf.subnets) view.subnets.push_back(to_string(subnet.prefix));
+    for (const Ip4 server : vrf.relay.servers) view.servers.push_back(to_string(server));
+    if (const auto handoff = desired_.handoffs.find(id); handoff != desired_.handoffs.end()) {
+      view.netns = handoff->second.netns;
+      view.handoff = handoff->second.host_name;
+      view.giaddr = to_string(handoff->second.host_ip);
+      view.servers = {to_string(handoff->second.peer_ip)};
+    } else if (!vrf.relay.source.is_zero()) {
+      view.giaddr = to_string(vrf.relay.source);
+    }
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+std::vector<KeaView> Views::keas() const {
+  std::vector<KeaView> views;
+  for (const Vrf& vrf : model_.vrfs) {
+    if (vrf.engine != Engine::kea) continue;
+    const VrfId id = id_of(vrf.name);
+    KeaView view;
+    view.vrf = vrf.name;
+    if (const auto handoff = desired_.handoffs.find(id); handoff != desired_.handoffs.end()) {
+      view.netns = handoff->second.netns;
+    }
+    if (const auto wanted = desired_.keas.find(id); wanted != desired_.keas.end()) {
+      view.directory = wanted->second.spec.directory;
+    }
+    const auto trouble = reconciler_.vrf_troubles().find(id);
+    if (const KeaStatus* status = kea(id)) {
+      view.state = state_text(status->state);
+      view.pid = status->pid;
+      view.uptime_s = uptime_s(status->started_unix_ms);
+      view.restarts = status->restarts;
+      view.version = status->version;
+      view.last_error = status->last_error;
+    } else {
+      view.state = ::access(vrf.kea.binary.c_str(), X_OK) == 0 ? "stopped" : "missing";
+    }
+    if (view.last_error.empty() && trouble != reconciler_.vrf_troubles().end()) {
+      view.last_error = trouble->second.reason;
+    }
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+// ---- ports and attachments -------------------------------------------------------------------------
+
+std::vector<PortView> Views::ports() const {
+  std::vector<PortView> views;
+  for (const DesiredPort& on : desired_.ports) {
+    PortView view{.name = on.entry.name,
+                  .ifindex = on.entry.ifindex.value,
+                  .kind = std::string(name_of(on.entry.kind)),
+                  .mode = "-",
+                  .state = dataplane_.connected ? "serving" : "no dataplane",
+                  .warning = {}};
+    if (on.entry.kind == PortKind::af_xdp) {
+      if (const auto attached = attached_.find(on.entry.ifindex); attached != attached_.end()) {
+        view.mode = attached->second.mode == AttachMode::native ? "native" : "generic";
+        view.warning = attached->second.warning;
+      } else {
+        view.state = "pending";
+      }
+    }
+    if (std::string reason = obstacle(on.handoff_of, on); !reason.empty()) {
+      view.state = "pending";
+      view.warning = std::move(reason);
+    }
+    views.push_back(std::move(view));
+  }
+  for (const Pending& pending : desired_.pending) {
+    if (pending.interface.empty() ||
+        std::ranges::find(views, pending.interface, &PortView::name) != views.end()) {
+      continue;
+    }
+    views.push_back({.name = pending.interface,
+                     .ifindex = 0,
+                     .kind = "af_xdp",
+                     .mode = "-",
+                     .state = "pending",
+                     .warning = pending.reason});
+  }
+  return views;
+}
+
+Result<std::vector<AttachmentView>> Views::attachments() const {
+  const auto rows = machine_.classifier.attachments();
+  if (!rows) return std::unexpected(rows.error());
+  std::map<std::uint32_t, const AttachmentRow*> in_bpf;
+  for (const AttachmentRow& row : *rows) in_bpf[row.value.attachment_id] = &row;
+
+  std::vector<AttachmentView> views;
+  for (const AttachmentEntry& entry : desired_.snapshot.attachments) {
+    const DesiredPort* on = port(entry.port);
+    if (on == nullptr) continue;
+    AttachmentView view{.id = entry.id.value,
+                        .vrf = vrf_name(entry.vrf),
+                        .interface = on->entry.name,
+                        .ifindex = on->entry.ifindex.value,
+                        .vlan = vlan_text(entry.outer.vid, entry.inner.vid),
+                        .role = role_text(entry.role),
+                        .subnet = entry.role == AttachmentRole::client ? to_string(entry.subnet) : "",
+                        .state = "serving",
+                        .reason = obstacle(entry.vrf, *on)};
+    const auto row = in_bpf.find(entry.id.value);
+    if (view.reason.empty() && on->entry.kind == PortKind::af_xdp && row == in_bpf.end()) {
+      view.reason = "not in the classifier's map";
+    }
+    if (row != in_bpf.end()) view.ifindex = row->second->key.ifindex;
+    if (view.reason.empty() && !dataplane_.connected) view.reason = "the dataplane is not connected";
+    if (!view.reason.empty()) view.state = "pending";
+    in_bpf.erase(entry.id.value);
+    views.push_back(std::move(view));
+  }
+  for (const auto& [id, row] : in_bpf) {
+    views.push_back({.id = id,
+                     .vrf = vrf_name(VrfId{row->value.vrf_id}),
+                     .interface = "",
+                     .ifindex = row->key.ifindex,
+                     .vlan = vlan_text(Vid{row->key.outer_vid}, Vid{row->key.inner_vid}),
+                     .role = role_text(static_cast<AttachmentRole>(row->value.role)),
+                     .subnet = "",
+                     .state = "pending",
+                     .reason = "in the classifier's map, but not configured"});
+  }
+  for (const Pending& pending : desired_.pending) {
+    views.push_back({.id = 0,
+                     .vrf = vrf_name(pending.vrf),
+                     .interface = pending.interface,
+                     .ifindex = 0,
+                     .vlan = vlan_text(pending.outer, pending.inner),
+                     .role = role_text(pending.role),
+                     .subnet = pending.role == AttachmentRole::client ? to_string(pending.subnet) : "",
+                     .state = "pending",
+                     .reason = pending.reason});
+  }
+  return views;
+}
+
+// ---- counters --------------------------------------------------------------------------------------
+
+Result<AllCountersView> Views::counters() const {
+  const auto xdp = machine_.classifier.counters();
+  if (!xdp) return std::unexpected(xdp.error());
+  AllCountersView all;
+  all.total.vrf = "total";
+  std::vector<std::uint64_t> total(kOutcomes.size());
+  const auto add = [&](const VrfCounts& counts) {
+    CountersView view{.vrf = vrf_name(counts.vrf),
+                      .rx = counts.rx,
+                      .copies = counts.copies,
+                      .tx = counts.tx,
+                      .requests = counts.requests,
+                      .replies = counts.replies,
+                      .arp = counts.arp,
+                      .exceptions = counts.exceptions,
+                      .queue_high_water = counts.queue_high_water,
+                      .drops = {},
+                      .notes = {}};
+    add_outcomes(counts.outcomes, view);
+    for (std::size_t i = 0; i < std::min(counts.outcomes.size(), total.size()); ++i)
+      total[i] += counts.outcomes[i];
+    all.total.rx += counts.rx;
+    all.total.copies += counts.copies;
+    all.total.tx += counts.tx;
+    all.total.requests += counts.requests;
+    all.total.replies += counts.replies;
+    all.total.arp += counts.arp;
+    all.total.exceptions += counts.exceptions;
+    all.total.queue_high_water = std::max(all.total.queue_high_water, counts.queue_high_water);
+    all.vrfs.push_back(std::move(view));
+  };
+  const std::vector<VrfCounts> counted = machine_.dataplane.counters();
+  for (const VrfCounts& counts : counted) add(counts);
+  for (const VrfEntry& vrf : desired_.snapshot.vrfs) {
+    if (std::ranges::find(counted, vrf.id, &VrfCounts::vrf) != counted.end()) continue;
+    VrfCounts none;
+    none.vrf = vrf.id;
+    add(none);
+  }
+  add_outcomes(total, all.total);
+  for (std::size_t i = 0; i < std::min(xdp->size(), kOutcomes.size()); ++i) {
+    const bool verdict = kOutcomes[i].kind == OutcomeKind::pass || kOutcomes[i].kind == OutcomeKind::redirect;
+    if (verdict || i == XK_FIRST_FRAGMENT || (*xdp)[i] != 0)
+      all.xdp.emplace_back(kOutcomes[i].name, (*xdp)[i]);
+  }
+  return all;
+}
+
+// ---- warnings --------------------------------------------------------------------------------------
+
+std::vector<std::string> Views::warnings() const {
+  std::vector<std::string> all = desired_.warnings;
+  for (const auto& [ifindex, attached] : attached_) {
+    if (attached.warning.empty()) continue;
+    const auto on = std::ranges::find_if(
+        desired_.ports, [&](const DesiredPort& candidate) { return candidate.entry.ifindex == ifindex; });
+    const std::string name =
+        on == desired_.ports.end() ? "ifindex " + std::to_string(ifindex.value) : on->entry.name;
+    all.push_back("port " + name + ": " + attached.warning);
+  }
+  if (reconciler_.dataplane_settings_stale()) {
+    all.emplace_back("the running dataplane was made with other settings: restart xdp-kea-dataplane");
+  }
+  if (!dataplane_.last_error.empty()) all.push_back("dataplane: " + dataplane_.last_error);
+  for (const std::string& trouble : reconciler_.general_troubles()) all.push_back(trouble);
+  for (const auto& [name, trouble] : reconciler_.port_troubles()) all.push_back(trouble.reason);
+  for (const auto& [vrf, trouble] : reconciler_.vrf_troubles()) all.push_back(trouble.reason);
+  for (const Pending& pending : desired_.pending) {
+    const std::string where = pending.interface.empty()
+                                  ? ""
+                                  : " " + attachment_text(pending.interface, pending.outer, pending.inner);
+    all.push_back("vrf " + vrf_name(pending.vrf) + where + ": " + pending.reason);
+  }
+  for (const auto& [vrf, reasons] : desired_.impaired) {
+    for (const std::string& reason : reasons) all.push_back("vrf " + vrf_name(vrf) + ": " + reason);
+  }
+  return all;
+}
+
+std::string attachment_of_circuit(const Desired& desired, VrfId vrf, const std::string& circuit_id,
+                                  const std::string& mac) {
+  if (circuit_id.empty()) return {};
+  for (const AttachmentEntry& entry : desired.snapshot.attachments) {
+    if (entry.vrf != vrf || entry.role != AttachmentRole::client) continue;
+    std::string text;
+    for (const char c : entry.circuit_id) c == kMacPlaceholder ? text += mac : text += c;
+    if (text != circuit_id) continue;
+    const auto on = std::ranges::find_if(
+        desired.ports, [&](const DesiredPort& candidate) { return candidate.entry.id == entry.port; });
+    if (on == desired.ports.end()) return {};
+    const std::string vlan = vlan_text(entry.outer.vid, entry.inner.vid);
+    return vlan == "-" ? on->entry.name : on->entry.name + " " + vlan;
+  }
+  return {};
+}
+
+}  // namespace xk::kead

@@ -1,0 +1,57 @@
+// What the API shows, gathered from the reconciler and the machine. On the loop thread only.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "controlplane/api/control.h"
+#include "controlplane/reconcile/reconciler.h"
+
+namespace xk::kead {
+
+class Views {
+ public:
+  // Both are borrowed; the reconciler has a configuration.
+  Views(const Reconciler& reconciler, const Machine& machine);
+
+  [[nodiscard]] std::vector<api::PortView> ports() const;
+  [[nodiscard]] std::vector<api::VrfView> vrfs() const;
+  [[nodiscard]] std::vector<api::KeaView> keas() const;
+  [[nodiscard]] Result<std::vector<api::AttachmentView>> attachments() const;
+  [[nodiscard]] Result<api::AllCountersView> counters() const;
+  // What an operator should know and no other row says.
+  [[nodiscard]] std::vector<std::string> warnings() const;
+  [[nodiscard]] bool dataplane_running() const { return dataplane_.connected; }
+  [[nodiscard]] const DataplaneStatus& dataplane() const { return dataplane_; }
+
+ private:
+  struct VrfHealth {
+    std::string state;
+    std::string reason;
+    std::uint32_t serving = 0;  // client attachments
+  };
+  [[nodiscard]] VrfHealth health(const Vrf& vrf, VrfId id) const;
+  [[nodiscard]] std::uint32_t clients_serving(VrfId id) const;
+  [[nodiscard]] std::string kea_trouble(VrfId id) const;
+  [[nodiscard]] const KeaStatus* kea(VrfId id) const;
+  [[nodiscard]] VrfId id_of(const std::string& name) const;
+  [[nodiscard]] std::string vrf_name(VrfId id) const;
+  // Why an attachment of that VRF on that port is not served; empty if it is.
+  [[nodiscard]] std::string obstacle(VrfId vrf, const DesiredPort& port) const;
+  [[nodiscard]] const DesiredPort* port(PortId id) const;
+
+  const Reconciler& reconciler_;
+  const Machine& machine_;
+  const Model& model_;
+  const Desired& desired_;
+  DataplaneStatus dataplane_;
+  std::vector<KeaStatus> keas_;
+  std::map<IfIndex, AttachedPort> attached_;
+};
+
+// A lease of a VRF as the API shows it. now_unix_s tells what has expired.
+[[nodiscard]] std::string attachment_of_circuit(const Desired& desired, VrfId vrf,
+                                                const std::string& circuit_id, const std::string& mac);
+
+}  // namespace xk::kead
