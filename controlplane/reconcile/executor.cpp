@@ -132,6 +132,15 @@ Snapshot Executor::bound(Snapshot snapshot) const {
   return snapshot;
 }
 
+void Executor::bind(Desired& desired) const {
+  for (DesiredPort& port : desired.ports) {
+    if (port.handoff_of.value != 0) port.entry.ifindex = bound(port.entry.ifindex, port.entry.name);
+  }
+  for (PortEntry& port : desired.snapshot.ports) {
+    if (port.kind == PortKind::af_xdp) port.ifindex = bound(port.ifindex, port.name);
+  }
+}
+
 // ---- running ---------------------------------------------------------------------------------------
 
 Result<RunReport> Executor::run(const std::vector<Step>& steps, const RunPolicy& policy) {

@@ -67,6 +67,11 @@ class Executor {
 
   // Of the last snapshot sent, or of what the dataplane had when it was more.
   [[nodiscard]] std::uint64_t generation() const { return generation_; }
+  // For a change that no dataplane was there to take.
+  void count_generation() { ++generation_; }
+
+  // Fills in what the last run made.
+  void bind(Desired& desired) const;
 
  private:
   using Undo = std::function<Result<>()>;

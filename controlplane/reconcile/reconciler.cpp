@@ -108,12 +108,11 @@ Result<RunReport> Reconciler::reconcile(const Model& model, RunPolicy policy) {
     }
     return report;
   }
-  generation_ = std::max(generation_, executor_.generation());
-  if (!same_forwarding(desired_.snapshot, desired->snapshot) && generation_ == desired_.snapshot.generation) {
-    ++generation_;  // no dataplane to count with us
-  }
+  executor_.bind(*desired);
+  const bool counted = executor_.generation() != desired_.snapshot.generation;
+  if (!counted && !same_forwarding(desired_.snapshot, desired->snapshot)) executor_.count_generation();
   desired_ = std::move(*desired);
-  desired_.snapshot.generation = generation_;
+  desired_.snapshot.generation = executor_.generation();
   note(*report, policy.skip);
   return report;
 }

@@ -62,7 +62,7 @@ class Reconciler {
 
   [[nodiscard]] const Model* model() const { return model_ ? &*model_ : nullptr; }
   [[nodiscard]] const Desired& desired() const { return desired_; }
-  [[nodiscard]] std::uint64_t generation() const { return generation_; }
+  [[nodiscard]] std::uint64_t generation() const { return executor_.generation(); }
   [[nodiscard]] const std::map<VrfId, Trouble>& vrf_troubles() const { return vrf_troubles_; }
   [[nodiscard]] const std::map<std::string, Trouble>& port_troubles() const { return port_troubles_; }
   // Of everything at once: a snapshot that the dataplane refused, leftovers that cannot be removed.
@@ -83,7 +83,6 @@ class Reconciler {
   IdTable ids_;
   std::optional<Model> model_;
   Desired desired_;
-  std::uint64_t generation_ = 0;
   bool settings_stale_ = false;
   std::map<VrfId, Trouble> vrf_troubles_;
   std::map<std::string, Trouble> port_troubles_;
