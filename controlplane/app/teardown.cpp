@@ -1,12 +1,11 @@
 #include "controlplane/app/teardown.h"
 
 #include <poll.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 
 #include "controlplane/app/event_loop.h"
+#include "controlplane/bpfmaps/classifier.h"
 #include "controlplane/reconcile/ids.h"
 
 namespace xk::kead {
@@ -107,19 +106,13 @@ class Teardown {
     }
   }
 
-  // By name: what else may be in the directory is not ours, and keeps it.
   void pins() {
-    const std::string& directory = model_.appliance.bpf_dir;
-    for (const char* map : {XK_MAP_ATTACHMENTS, XK_MAP_ADDRESSES, XK_MAP_XSKS, XK_MAP_COUNTERS}) {
-      const std::string path = directory + "/" + map;
-      if (::unlink(path.c_str()) == 0) {
-        report_.removed.push_back("unpin map " + path);
-      } else if (errno != ENOENT) {
-        report_.failures.push_back(errno_error("unpin map " + path).message);
-      }
+    const auto removed = remove_pins(model_.appliance.bpf_dir);
+    if (!removed) {
+      report_.failures.push_back(removed.error().message);
+      return;
     }
-    static_cast<void>(::rmdir((directory + "/links").c_str()));
-    static_cast<void>(::rmdir(directory.c_str()));
+    for (const std::string& what : *removed) report_.removed.push_back("remove " + what);
   }
 
   const Model& model_;

@@ -14,8 +14,7 @@ struct TeardownReport {
 };
 
 // Detaches the classifier, removes rows, pins and their directory, stops Keas (at most 10 s),
-// removes handoffs and namespaces. No xdp-kead may be running. What is in state_dir stays; so does a
-// bpffs that was mounted.
+// removes handoffs and namespaces. No xdp-kead may be running. What is in state_dir stays.
 [[nodiscard]] TeardownReport tear_down(const Model& model, Adapters& adapters);
 
 }  // namespace xk::kead

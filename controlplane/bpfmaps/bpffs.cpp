@@ -26,8 +26,8 @@ Result<> make_directories(const std::string& dir) {
   return {};
 }
 
-Result<> mount_bpffs(const std::string& at) {
-  if (::mount("bpf", at.c_str(), "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") == 0) return {};
+Result<> mount_bpffs(const std::string& at, const char* source) {
+  if (::mount(source, at.c_str(), "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") == 0) return {};
   return std::unexpected(errno_error("mounting bpffs at " + at));
 }
 
@@ -36,10 +36,10 @@ Result<> mount_bpffs(const std::string& at) {
 Result<> ensure_bpffs(const std::string& dir) {
   const bool usual = dir.starts_with(std::string(kUsualMount) + "/");
   if (usual && !is_on_bpffs(kUsualMount))
-    if (auto mounted = mount_bpffs(kUsualMount); !mounted) return mounted;
+    if (auto mounted = mount_bpffs(kUsualMount, "bpf"); !mounted) return mounted;
   if (auto made = make_directories(dir); !made) return made;
   if (!is_on_bpffs(dir))
-    if (auto mounted = mount_bpffs(dir); !mounted) return mounted;
+    if (auto mounted = mount_bpffs(dir, kOwnMountSource); !mounted) return mounted;
   if (::chmod(dir.c_str(), 0700) != 0) return std::unexpected(errno_error("mode of " + dir));
   return {};
 }

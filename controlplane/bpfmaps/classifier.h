@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "controlplane/reconcile/ports.h"
 
@@ -13,5 +14,10 @@ namespace xk {
 // state_dir/xdp-ports, since bpffs holds no plain files. Works on this process's network namespace.
 // Needs CAP_BPF, CAP_NET_ADMIN and, to mount bpffs, CAP_SYS_ADMIN.
 [[nodiscard]] std::unique_ptr<Classifier> make_classifier(std::string state_dir);
+
+// The end of it all: removes the maps' pins, the directory of links if no port is attached any more,
+// bpf_dir if nothing else is in it, and the bpffs if it was mounted there by Classifier::open().
+// Returns what was removed; an Error leaves the rest.
+[[nodiscard]] Result<std::vector<std::string>> remove_pins(const std::string& bpf_dir);
 
 }  // namespace xk
