@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import signal
+import tomllib
 
 from .lab import LabError, in_netns, run, wait_for
 
@@ -33,8 +34,9 @@ class Appliance:
 
     def settings(self):
         """[appliance] of the configuration, as the daemon reads it."""
-        import tomllib
-        return tomllib.loads(self.text)["appliance"]
+        section = tomllib.loads(self.text)["appliance"]
+        section.setdefault("api_socket", section["run_dir"] + "/api.sock")
+        return section
 
     @staticmethod
     def binary(name):
@@ -89,7 +91,7 @@ class Appliance:
             if check:
                 raise LabError(f"xdp-keactl {' '.join(args)}: exit {done.returncode}: {done.stdout}{done.stderr}")
             return None
-        return json.loads(done.stdout) if form == "json" else done.stdout
+        return unwrapped(json.loads(done.stdout)) if form == "json" else done.stdout
 
     def counters(self, vrf=None):
         """Counters of one VRF, or the total; drops and notes as dictionaries."""
@@ -128,6 +130,12 @@ class Appliance:
     def kill_dataplane(self):
         self.dataplane.kill(signal.SIGKILL)
         self.dataplane.popen.wait(5)
+
+
+def unwrapped(answer):
+    """A listing is an object with one array: the array; anything else as it is."""
+    values = list(answer.values()) if isinstance(answer, dict) else []
+    return values[0] if len(values) == 1 and isinstance(values[0], list) else answer
 
 
 def as_dict(pairs):
