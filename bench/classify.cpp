@@ -77,8 +77,8 @@ struct Case {
   int program;
   Frame frame;
   std::uint32_t verdict;
-  std::vector<double> rounds{};
-  Timing timing{};
+  std::vector<double> rounds;
+  Timing timing;
 };
 
 // Rounds of all cases take turns, so that a slow spell of the machine meets them all alike.
@@ -133,12 +133,22 @@ int main(int argc, char** argv) {
 
   const int program = bpf_program__fd(classify->progs.xk_classify);
   std::vector<Case> cases;
-  cases.push_back({"empty program", "empty_ns", bpf_program__fd(empty->progs.xk_pass_all),
-                   frame_of({}, 6, 40000, 443), XDP_PASS});
-  cases.push_back({"TCP, passes", "tcp_pass_ns", program, frame_of({}, 6, 40000, 443), XDP_PASS});
-  cases.push_back({"DHCP, redirected", "dhcp_ns", program, frame_of({}, 17, 68, 67), XDP_REDIRECT});
-  cases.push_back(
-      {"DHCP in QinQ, redirected", "dhcp_qinq_ns", program, frame_of({200, 300}, 17, 68, 67), XDP_REDIRECT});
+  cases.push_back({"empty program",
+                   "empty_ns",
+                   bpf_program__fd(empty->progs.xk_pass_all),
+                   frame_of({}, 6, 40000, 443),
+                   XDP_PASS,
+                   {},
+                   {}});
+  cases.push_back({"TCP, passes", "tcp_pass_ns", program, frame_of({}, 6, 40000, 443), XDP_PASS, {}, {}});
+  cases.push_back({"DHCP, redirected", "dhcp_ns", program, frame_of({}, 17, 68, 67), XDP_REDIRECT, {}, {}});
+  cases.push_back({"DHCP in QinQ, redirected",
+                   "dhcp_qinq_ns",
+                   program,
+                   frame_of({200, 300}, 17, 68, 67),
+                   XDP_REDIRECT,
+                   {},
+                   {}});
   measure(cases);
 
   const double base = cases.front().timing.best_ns;

@@ -111,7 +111,7 @@ class KernelClassifier final : public Classifier {
   [[nodiscard]] Result<> refuse_foreign(IfIndex ifindex) const;
   [[nodiscard]] Result<PortRecord> take_offloads(IfIndex ifindex, const std::string& name) const;
   [[nodiscard]] Result<XdpLink> create_link(IfIndex ifindex, bool force_generic, std::string& warning) const;
-  void restore(const PortRecord& record) const;
+  [[nodiscard]] Result<> restore(const PortRecord& record) const;
 
   PortRecords records_;
   std::string links_dir_;
@@ -157,9 +157,9 @@ void KernelClassifier::forget(IfIndex ifindex) const {
   ::unlink(pin_of(ifindex).c_str());
   const auto record = records_.get(ifindex);
   std::array<char, IF_NAMESIZE> name{};
-  if (record && ::if_indextoname(ifindex.value, name.data()) != nullptr && record->name == name.data())
-    restore(*record);
-  records_.remove(ifindex);
+  const bool there =
+      record && ::if_indextoname(ifindex.value, name.data()) != nullptr && record->name == name.data();
+  if (!there || !restore(*record)) records_.remove(ifindex);
 }
 
 // Lets go of ports whose interface has vanished: their index may be another interface's next.
@@ -229,10 +229,12 @@ Result<XdpLink> KernelClassifier::create_link(IfIndex ifindex, bool force_generi
   return generic;
 }
 
-void KernelClassifier::restore(const PortRecord& record) const {
-  // The driver's refusal to put an offload back is no reason to stay attached.
-  (void)bpfmaps::set_vlan_offloads(record.ifindex, record.offloads, true);
+// The record goes either way: what a driver refuses to put back it would refuse again.
+Result<> KernelClassifier::restore(const PortRecord& record) const {
   records_.remove(record.ifindex);
+  auto restored = bpfmaps::set_vlan_offloads(record.ifindex, record.offloads, true);
+  if (restored) return restored;
+  return std::unexpected(std::move(restored.error()).in("VLAN offload not restored"));
 }
 
 Result<AttachedPort> KernelClassifier::attach(IfIndex ifindex, const std::string& name, bool force_generic) {
@@ -252,7 +254,8 @@ Result<AttachedPort> KernelClassifier::attach(IfIndex ifindex, const std::string
   record->forced_generic = force_generic;
   auto link = create_link(ifindex, force_generic, record->warning);
   if (!link) {
-    restore(*record);
+    if (const auto restored = restore(*record); !restored)
+      link.error().message += "; " + restored.error().message;
     return context(std::move(link.error()));
   }
   if (auto put = records_.put(*record); !put) append_warning(record->warning, put.error().message);
@@ -267,9 +270,10 @@ Result<> KernelClassifier::detach(IfIndex ifindex, const std::string& name) {
   if (auto detached = at->second.link.detach(); !detached)
     return std::unexpected(std::move(detached.error()).in("XDP on " + name));
   at->second.record.ifindex = ifindex;
-  restore(at->second.record);
+  auto restored = restore(at->second.record);
   ports_.erase(at);
-  return {};
+  if (restored) return restored;
+  return std::unexpected(std::move(restored.error()).in("XDP on " + name + ": detached"));
 }
 
 std::vector<AttachedPort> KernelClassifier::attached() const {
@@ -294,8 +298,8 @@ Result<std::vector<std::uint64_t>> KernelClassifier::counters() {
 
 }  // namespace
 
-std::unique_ptr<Classifier> make_classifier(std::string state_dir) {
-  return std::make_unique<KernelClassifier>(std::move(state_dir));
+std::unique_ptr<Classifier> make_classifier(const std::string& state_dir) {
+  return std::make_unique<KernelClassifier>(state_dir);
 }
 
 }  // namespace xk

@@ -13,7 +13,7 @@ namespace xk {
 // state_dir: an existing directory; what was changed on each port (VLAN offloads) is remembered in
 // state_dir/xdp-ports, since bpffs holds no plain files. Works on this process's network namespace.
 // Needs CAP_BPF, CAP_NET_ADMIN and, to mount bpffs, CAP_SYS_ADMIN.
-[[nodiscard]] std::unique_ptr<Classifier> make_classifier(std::string state_dir);
+[[nodiscard]] std::unique_ptr<Classifier> make_classifier(const std::string& state_dir);
 
 // The end of it all: removes the maps' pins, the directory of links if no port is attached any more,
 // bpf_dir if nothing else is in it, and the bpffs if it was mounted there by Classifier::open().

@@ -43,7 +43,7 @@ class ClassifierTest : public testing::Test {
     port = IfIndex{ifindex_of("xkta0")};
     classifier = restarted();
   }
-  ~ClassifierTest() override {
+  void TearDown() override {
     if (ifindex_of("xkta0") != 0) shell("ip link del dev xkta0");
   }
 

@@ -99,7 +99,7 @@ class PacketSocketsTest : public testing::Test {
     make_veth("xkta0", "xkta1");
     port = IfIndex{ifindex_of("xkta0")};
   }
-  ~PacketSocketsTest() override { shell("ip link del dev xkta0"); }
+  void TearDown() override { shell("ip link del dev xkta0"); }
 
   // A frame from the far end reaches an unprivileged process and comes back from it; after its end
   // the kernel gets the next one.
