@@ -9,6 +9,13 @@ namespace {
 constexpr std::uint64_t kKeaWaitMs = 5000;  // of one run, for all Keas together
 constexpr std::uint64_t kKeaLookMs = 20;
 
+// The error with the step in front. Adapters name the VRF as the step does: once is enough.
+Error said_once(Error error, const std::string& step) {
+  const std::string subject = step.substr(0, step.find(": ") + 2);
+  if (error.message.starts_with(subject)) error.message.erase(0, subject.size());
+  return std::move(error).in(step);
+}
+
 }  // namespace
 
 // ---- looking ---------------------------------------------------------------------------------------
@@ -155,7 +162,7 @@ Result<RunReport> Executor::run(const std::vector<Step>& steps, const RunPolicy&
       report.done.push_back(step.text);
       continue;
     }
-    Error error = std::move(result.error()).in(step.text);
+    Error error = said_once(std::move(result.error()), step.text);
     if (step.cleanup) {
       report.leftovers.push_back(std::move(error.message));
       continue;
