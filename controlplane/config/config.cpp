@@ -19,6 +19,8 @@
 namespace xk {
 namespace {
 
+constexpr std::size_t kDescriptionMax = 300;  // bytes of a message of the TOML library's
+
 std::unexpected<std::vector<ConfigError>> unreadable(const std::string& path, int number) {
   return std::unexpected(
       std::vector{ConfigError{Origin{path, 0, 0}, std::string("cannot be read: ") + std::strerror(number)}});
@@ -42,7 +44,8 @@ std::expected<Model, std::vector<ConfigError>> parse_config(std::string_view tom
     const config::FileConfig file = config::read_file(root, mistakes);
     model = config::validate(file, mistakes);
   } catch (const toml::parse_error& error) {
-    mistakes.add(config::position_of(error.source()), "not TOML: " + std::string(error.description()));
+    mistakes.add(config::position_of(error.source()),
+                 "not TOML: " + config::one_line(error.description(), kDescriptionMax));
   }
   if (!mistakes.empty()) return std::unexpected(mistakes.take());
   return model;

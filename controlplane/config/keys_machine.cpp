@@ -12,7 +12,7 @@ const auto kApplianceKeys = std::to_array<Key<FileAppliance>>({
      {.name = "name",
       .description =
           "Name of this appliance. Network namespaces, kernel interfaces and ownership marks are made "
-          "from it: two appliances on one machine need two names.",
+          "from it: the names of two appliances on one machine must differ in their first 8 letters.",
       .example = "\"edge1\"",
       .check = check_appliance_name,
       .allowed = "1 to 32 letters, digits, `-`, `_`, a letter first"}},
@@ -67,7 +67,7 @@ const auto kApplianceKeys = std::to_array<Key<FileAppliance>>({
       .description = "Group of the API socket.",
       .example = "\"netadmin\"",
       .default_text = "root",
-      .check = check_user,
+      .check = check_group,
       .allowed = "a group name",
       .empty_allowed = true}},
     {&FileAppliance::log_level,
@@ -92,7 +92,7 @@ const auto kDataplaneKeys = std::to_array<Key<FileDataplane>>({
       .description = "Whom `xdp-kea-dataplane` runs as, without any capability, while packets flow.",
       .example = "\"xdp-kea\"",
       .check = check_user,
-      .allowed = "a user name"}},
+      .allowed = "a user name, not root"}},
     {&FileDataplane::buffers,
      {.name = "buffers",
       .description = "Packet buffers shared by all ports and queues, about 2.5 KiB each.",

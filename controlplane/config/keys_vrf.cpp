@@ -320,7 +320,7 @@ const auto kKeaKeys = std::to_array<Key<FileKea>>({
       .example = "\"_kea\"",
       .use = Use::kea,
       .check = check_user,
-      .allowed = "a user name"}},
+      .allowed = "a user name, not root"}},
     {&FileKea::template_file,
      {.name = "template",
       .description =

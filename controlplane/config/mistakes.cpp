@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 #include <numeric>
+#include <tuple>
 #include <utility>
 
 namespace xk::config {
@@ -34,27 +35,32 @@ std::size_t distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 void Mistakes::add(Position at, std::string what) {
-  if (errors_.size() >= kMistakesMax) {
+  if (full()) {
     ++more_;
     return;
   }
-  errors_.push_back(ConfigError{origin(at), std::move(what)});
+  errors_.emplace_back(errors_.size(), ConfigError{origin(at), std::move(what)});
 }
 
 std::vector<ConfigError> Mistakes::take() {
-  std::ranges::stable_sort(
-      errors_, {}, [](const ConfigError& error) { return std::pair(error.at.line, error.at.column); });
+  std::ranges::sort(errors_, {}, [](const auto& numbered) {
+    const auto& [number, error] = numbered;
+    return std::tuple(error.at.line, error.at.column, number);
+  });
+  std::vector<ConfigError> taken;
+  for (auto& [number, error] : errors_) taken.push_back(std::move(error));
   if (more_ != 0) {
-    const Origin last = errors_.back().at;
-    errors_.push_back(ConfigError{last, "and " + std::to_string(more_) + " more mistakes"});
-    more_ = 0;
+    const Origin last = taken.back().at;
+    taken.push_back(ConfigError{last, "and " + std::to_string(more_) + " more mistakes"});
   }
-  return std::exchange(errors_, {});
+  errors_.clear();
+  more_ = 0;
+  return taken;
 }
 
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text.substr(0, kQuotedMax)) {
+std::string one_line(std::string_view text, std::size_t max) {
+  std::string out;
+  for (const char c : text.substr(0, max)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte > 0x7e) {
       std::array<char, 8> escape{};
@@ -64,9 +70,10 @@ std::string quoted(std::string_view text) {
       out += c;
     }
   }
-  if (text.size() > kQuotedMax) out += "...";
-  return out + "\"";
+  return text.size() > max ? out + "..." : out;
 }
+
+std::string quoted(std::string_view text) { return "\"" + one_line(text, kQuotedMax) + "\""; }
 
 std::string line_text(Position at) { return "line " + std::to_string(at.line); }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "controlplane/config/config.h"
@@ -20,6 +21,8 @@ class Mistakes {
   // what: what is wrong; what is allowed.
   void add(Position at, std::string what);
 
+  // No further one is kept: a text for it need not be made.
+  [[nodiscard]] bool full() const { return errors_.size() >= kMistakesMax; }
   [[nodiscard]] bool empty() const { return errors_.empty(); }
   [[nodiscard]] const std::string& file() const { return file_; }
   [[nodiscard]] Origin origin(Position at) const { return Origin{file_, at.line, at.column}; }
@@ -28,11 +31,15 @@ class Mistakes {
 
  private:
   std::string file_;
-  std::vector<ConfigError> errors_;
+  // With the order in which they were found, for those at the same place.
+  std::vector<std::pair<std::size_t, ConfigError>> errors_;
   std::size_t more_ = 0;
 };
 
-// Text in double quotes, shortened and with control characters shown, so that a message stays one line.
+// At most max bytes of a text, with what is not printable ASCII shown as \xNN.
+[[nodiscard]] std::string one_line(std::string_view text, std::size_t max);
+
+// A value of the file in double quotes, as a message repeats it: short, and on one line.
 [[nodiscard]] std::string quoted(std::string_view text);
 
 // "line 12", for a second place in a message.

@@ -28,6 +28,7 @@ std::string belongs_to(std::string_view key, std::string_view not_in) {
 
 template <typename S>
 void unknown_key(const toml::key& key, const Section<S>& section, Mistakes& mistakes) {
+  if (mistakes.full()) return mistakes.add({}, "");
   std::vector<std::string_view> names;
   for (const Key<S>& known : section.keys) names.push_back(known.info.name);
   names.insert(names.end(), section.info.children.begin(), section.info.children.end());
@@ -146,6 +147,7 @@ FileVrf read_vrf(const toml::table& table, Mistakes& mistakes) {
 }
 
 void unknown_section(const toml::key& key, Mistakes& mistakes) {
+  if (mistakes.full()) return mistakes.add({}, "");
   const std::vector<std::string_view> names(top_sections().begin(), top_sections().end());
   const std::string guess = did_you_mean(key.str(), names);
   mistakes.add(position_of(key.source()),

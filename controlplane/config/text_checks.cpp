@@ -87,13 +87,18 @@ std::string check_directory(std::string_view text) { return check_path(text, kDi
 std::string check_file(std::string_view text) { return check_path(text, kFileMax); }
 std::string check_socket(std::string_view text) { return check_path(text, kSocketMax); }
 
-std::string check_user(std::string_view text) {
+std::string check_group(std::string_view text) {
   if (std::string wrong = length_wrong(text, kUserMax); !wrong.empty()) return wrong;
   if ((!is_letter(text.front()) && text.front() != '_') || !only(text, "-_.")) {
     return "is no user or group name; allowed: letters, digits, \"-\", \"_\" and \".\", a letter or \"_\" "
            "first";
   }
   return "";
+}
+
+std::string check_user(std::string_view text) {
+  if (text == "root") return "has every privilege; allowed: a user without";
+  return check_group(text);
 }
 
 std::string check_interface(std::string_view text) {

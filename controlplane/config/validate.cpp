@@ -115,6 +115,14 @@ Tags tags_of(const Given<VlanIds>& vlan, const Given<Tpid>& outer, const Given<T
   return tags;
 }
 
+void check_not_handoff(const Given<Ip4>& address, std::string_view name, const Given<Prefix4>& handoff_prefix,
+                       Mistakes& mistakes) {
+  if (!address.good() || handoff_prefix.bad || !handoff_prefix.value.contains(address.value)) return;
+  mistakes.add(address.at, std::string(name) + ": " + quoted(to_string(address.value)) +
+                               " is inside appliance.handoff_prefix, " + to_string(handoff_prefix.value) +
+                               "; choose another address or another handoff_prefix");
+}
+
 Model validate(const FileConfig& file, Mistakes& mistakes) {
   Model model;
   validate_machine(file, model, mistakes);

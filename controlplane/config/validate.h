@@ -22,6 +22,10 @@ void validate_subnets(const FileVrf& file, const Given<Prefix4>& handoff_prefix,
 void validate_options(const FileSubnet& file, Subnet& subnet, Mistakes& mistakes);
 void validate_relay(const FileConfig& config, const FileVrf& file, Vrf& vrf, Mistakes& mistakes);
 void validate_vrf_attachments(const FileConfig& config, const FileVrf& file, Vrf& vrf, Mistakes& mistakes);
+// The addresses of the handoffs are the appliance's own.
+void check_not_handoff(const Given<Ip4>& address, std::string_view name, const Given<Prefix4>& handoff_prefix,
+                       Mistakes& mistakes);
+
 // Over all VRFs: duplicates and limits, and what their option 82 says. Model and file have the same
 // VRFs and attachments in the same order.
 void validate_attachments(const FileConfig& config, const Model& model, Mistakes& mistakes);

@@ -11,6 +11,23 @@ namespace {
 
 constexpr std::uint64_t kBufferBytes = 2560;  // of one packet buffer with its header and private area
 
+void check_handoff_prefix(const Given<Prefix4>& given, std::size_t vrfs, Mistakes& mistakes) {
+  if (!given.good()) return;
+  const Prefix4& prefix = given.value;
+  const std::string text = "handoff_prefix: " + quoted(to_string(prefix));
+  const std::uint32_t first = prefix.network.value >> 24;
+  if (prefix.length < 8 || first == 0 || first == 127 || first >= 224) {
+    mistakes.add(given.at, text + " holds addresses no host may have; allowed: unicast, /8 to /30");
+    return;
+  }
+  // VRF ids run from 1, and id n has the addresses 2n and 2n + 1.
+  const std::uint64_t needed = 2 * (vrfs + 1);
+  const std::uint64_t size = std::uint64_t{1} << (32 - prefix.length);
+  if (size >= needed) return;
+  mistakes.add(given.at, text + " has " + std::to_string(size) + " addresses; " + std::to_string(vrfs) +
+                             " VRFs need " + std::to_string(needed));
+}
+
 void validate_appliance(const FileConfig& config, Model& model, Mistakes& mistakes) {
   const FileAppliance& file = config.appliance;
   model.appliance = {
@@ -25,24 +42,11 @@ void validate_appliance(const FileConfig& config, Model& model, Mistakes& mistak
       .api_group = file.api_group.value,
       .log_level = std::string(kLogLevels[file.log_level.value.index]),
       .handoff_prefix = file.handoff_prefix.value};
-  if (!file.handoff_prefix.good()) return;
-  const Prefix4& prefix = file.handoff_prefix.value;
-  const std::uint32_t first = prefix.network.value >> 24;
-  if (prefix.length < 8 || first == 0 || first == 127 || first >= 224) {
-    mistakes.add(file.handoff_prefix.at,
-                 "handoff_prefix: " + quoted(to_string(prefix)) +
-                     " holds addresses no host may have; allowed: unicast, /8 to /30");
-    return;
+  if (file.api_socket.good() && file.api_socket.value == file.run_dir.value + "/dataplane.sock") {
+    mistakes.add(file.api_socket.at, "api_socket: " + quoted(file.api_socket.value) +
+                                         " is the socket of the dataplane; choose another name");
   }
-  // VRF ids run from 1, and id n has the addresses 2n and 2n + 1.
-  const std::uint64_t needed = 2 * (config.vrfs.size() + 1);
-  const std::uint64_t size = std::uint64_t{1} << (32 - prefix.length);
-  if (size < needed) {
-    mistakes.add(file.handoff_prefix.at, "handoff_prefix: " + quoted(to_string(prefix)) + " has " +
-                                             std::to_string(size) + " addresses; " +
-                                             std::to_string(config.vrfs.size()) + " VRFs need " +
-                                             std::to_string(needed));
-  }
+  check_handoff_prefix(file.handoff_prefix, config.vrfs.size(), mistakes);
 }
 
 LcorePlan validate_lcore(const FileLcore& file, std::map<std::uint32_t, Position>& cpus, Mistakes& mistakes) {

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "controlplane/config/kea_options.h"
@@ -42,7 +44,7 @@ void check_overlaps(const FileVrf& file, Mistakes& mistakes) {
   for (const FileSubnet& subnet : file.subnets) {
     if (subnet.prefix.good()) prefixes.push_back(&subnet.prefix);
   }
-  std::ranges::stable_sort(prefixes, {}, [](const auto* prefix) { return prefix->value; });
+  std::ranges::sort(prefixes, {}, [](const auto* prefix) { return std::pair(prefix->value, prefix->at); });
   const Given<Prefix4>* outer = nullptr;
   for (const Given<Prefix4>* prefix : prefixes) {
     if (outer == nullptr || !outer->value.overlaps(prefix->value)) {
@@ -86,7 +88,7 @@ void check_pools(const FileSubnet& file, const Subnet& subnet, Mistakes& mistake
     check_pool(pool, subnet, mistakes);
     pools.push_back(&pool);
   }
-  std::ranges::stable_sort(pools, {}, [](const auto* pool) { return pool->value; });
+  std::ranges::sort(pools, {}, [](const auto* pool) { return std::pair(pool->value, pool->at); });
   const Given<Range4>* reach = nullptr;  // the pool that reaches furthest so far
   for (const Given<Range4>* pool : pools) {
     if (reach != nullptr && pool->value.first <= reach->value.last) {
@@ -118,6 +120,30 @@ void check_addresses(const FileSubnet& file, const Subnet& subnet, Engine engine
     mistakes.add(file.at,
                  "[[vrf.subnet]] " + to_string(subnet.prefix) +
                      " has neither gateway nor server_identifier; one is needed: clients renew there");
+  }
+}
+
+// A server identifier need not be in its own subnet. Where it is in another one of the VRF, it must
+// not be in that one's pools either.
+void check_foreign_identifiers(const FileVrf& file, Mistakes& mistakes) {
+  std::map<Ip4, const FileSubnet*> by_network;
+  for (const FileSubnet& subnet : file.subnets) {
+    if (subnet.prefix.good()) by_network.emplace(subnet.prefix.value.network, &subnet);
+  }
+  for (const FileSubnet& subnet : file.subnets) {
+    if (!subnet.server_identifier.good()) continue;
+    const Ip4 identifier = subnet.server_identifier.value;
+    const auto above = by_network.upper_bound(identifier);
+    if (above == by_network.begin()) continue;
+    const FileSubnet& holder = *std::prev(above)->second;
+    if (&holder == &subnet || !holder.prefix.value.contains(identifier)) continue;
+    for (const Given<Range4>& pool : holder.pools.value) {
+      if (!pool.value.contains(identifier)) continue;
+      mistakes.add(subnet.server_identifier.at, "server_identifier: " + quoted(to_string(identifier)) +
+                                                    " is in the pool " + quoted(to_string(pool.value)) +
+                                                    " in " + line_text(pool.at) +
+                                                    ", which Kea would hand out");
+    }
   }
 }
 
@@ -200,9 +226,11 @@ void validate_subnets(const FileVrf& file, const Given<Prefix4>& handoff_prefix,
     const Subnet& subnet = vrf.subnets.back();
     if (!check_prefix(one.prefix, handoff_prefix, mistakes)) continue;
     if (!file.engine.bad) check_addresses(one, subnet, vrf.engine, mistakes);
+    check_not_handoff(one.server_identifier, "server_identifier", handoff_prefix, mistakes);
     check_pools(one, subnet, mistakes);
   }
   check_overlaps(file, mistakes);
+  check_foreign_identifiers(file, mistakes);
 }
 
 }  // namespace xk::config

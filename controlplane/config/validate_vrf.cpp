@@ -76,6 +76,10 @@ void validate_servers(const FileConfig& config, const FileVrf& file, RelaySettin
   out.next_hop = relay.next_hop.value;
   out.source = relay.source.value;
   out.link_selection = relay.source.given() || relay.link_selection.value;
+  for (const Given<Ip4>& server : relay.servers.value) {
+    check_not_handoff(server, "servers", config.appliance.handoff_prefix, mistakes);
+  }
+  check_not_handoff(relay.source, "source", config.appliance.handoff_prefix, mistakes);
   check_servers(relay, file, mistakes);
   check_server_vrf(config, relay, mistakes);
   check_way_out(relay, mistakes);

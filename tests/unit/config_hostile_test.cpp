@@ -55,6 +55,25 @@ TEST(ConfigHostile, DeepNestingOfDottedKeys) {
   EXPECT_THAT(mistakes_in("[" + deep + "]\n"), ElementsAre(StartsWith("f:1:35: more than 16 dots")));
 }
 
+// The deepest that the bounds allow: lists and inline tables in one another, 16 dots on each line.
+TEST(ConfigHostile, AsDeepAsTheBoundsAllow) {
+  std::string deep = "x = [\n";
+  std::string end = "]";
+  for (int i = 0; i < 120; ++i) {
+    deep += "{a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a = [\n";
+    end += "}]";
+  }
+  EXPECT_THAT(mistakes_in(deep + std::string(end.rbegin(), end.rend()) + "\n"),
+              ElementsAre(StartsWith("f:1:1: unknown key \"x\"")));
+}
+
+TEST(ConfigHostile, EightHundredThousandUnknownKeys) {
+  std::string text = "[dataplane]\n";
+  for (int i = 0; i < 800'000; ++i) text += std::to_string(i) + "=0\n";
+  const auto texts = mistakes_in(text);
+  EXPECT_EQ(texts.size(), 1001u);
+}
+
 TEST(ConfigHostile, DotsInTextsAndCommentsAreNoNesting) {
   const std::string dots(1000, '.');
   EXPECT_THAT(mistakes_in("# " + dots + "\n"), IsEmpty());

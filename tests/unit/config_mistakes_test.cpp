@@ -125,6 +125,10 @@ TEST(ConfigMistakes, WhatIsNotTomlHasItsPlaceToo) {
   EXPECT_THAT(mistakes_in("[appliance]\nname = \"x\n"), ElementsAre(testing::StartsWith("f:2:")));
 }
 
+TEST(ConfigMistakes, WhatTheTomlLibraryRepeatsStaysOnOneLine) {
+  EXPECT_THAT(mistakes_in("x = tru\ne"), ElementsAre(testing::EndsWith("expected 'true', saw 'tru\\x0a'")));
+}
+
 TEST(ConfigMistakes, NoMoreThanAThousandAreListed) {
   std::string text = "[dataplane]\n";
   for (int i = 0; i < 1500; ++i) text += "k" + std::to_string(i) + " = 1\n";

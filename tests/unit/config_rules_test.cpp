@@ -114,6 +114,40 @@ TEST(ConfigRules, Paths) {
               ElementsAre(HasSubstr("has 108 characters; 1 to 107 are allowed")));
 }
 
+TEST(ConfigRules, ApiSocketIsNotTheDataplanes) {
+  expect_mistake("[appliance]\nrun_dir = \"/r\"\napi_socket = \"/r/dataplane.sock\"\n",
+                 "api_socket: \"/r/dataplane.sock\" is the socket of the dataplane; choose another name");
+}
+
+TEST(ConfigRules, NobodyRunsAsRoot) {
+  expect_mistake("[dataplane]\nuser = \"root\"\n",
+                 "user: \"root\" has every privilege; allowed: a user without");
+  expect_mistake(in_kea_attachment("[vrf.kea]\nuser = \"root\"\n"),
+                 "user: \"root\" has every privilege; allowed: a user without");
+  expect_good("[appliance]\napi_group = \"root\"\n");
+}
+
+TEST(ConfigRules, HandoffAddressesAreTheAppliancesOwn) {
+  const std::string why =
+      " is inside appliance.handoff_prefix, 169.254.0.0/16; choose another address or another handoff_prefix";
+  expect_mistake(in_subnet("server_identifier = \"169.254.1.1\"\n"),
+                 "server_identifier: \"169.254.1.1\"" + why);
+  expect_mistake(in_relay("source = \"169.254.1.1\"\n"), "source: \"169.254.1.1\"" + why);
+  expect_mistake("[[vrf]]\nname = \"b\"\nengine = \"relay\"\n[vrf.relay]\nservers = [\"169.254.0.3\"]\n",
+                 "servers: \"169.254.0.3\"" + why);
+}
+
+TEST(ConfigRules, ServerIdentifierInAnotherSubnetsPool) {
+  const std::string other =
+      "[[vrf.subnet]]\nprefix = \"10.1.0.0/24\"\npools = [\"10.1.0.10-10.1.0.20\"]\ngateway = "
+      "\"10.1.0.1\"\n";
+  expect_good(in_subnet("server_identifier = \"10.1.0.9\"\n") + other);
+  expect_mistake(
+      in_subnet("server_identifier = \"10.1.0.10\"\n") + other,
+      "server_identifier: \"10.1.0.10\" is in the pool \"10.1.0.10-10.1.0.20\" in line 8, which Kea would "
+      "hand out");
+}
+
 TEST(ConfigRules, SocketMode) {
   for (const std::string good : {"0600", "660", "0777", "0000"}) {
     expect_good("[appliance]\napi_socket_mode = \"" + good + "\"\n");
