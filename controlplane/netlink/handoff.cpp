@@ -80,12 +80,16 @@ Result<> remove_unfinished(const Socket& inside) {
   return {};
 }
 
+// One queue each way: veth would otherwise allocate one for every possible CPU.
+Request& one_queue(Request& request, const char* name) {
+  return request.text(IFLA_IFNAME, name).u32(IFLA_NUM_RX_QUEUES, 1).u32(IFLA_NUM_TX_QUEUES, 1);
+}
+
 Result<> make_unmarked(const Socket& inside) {
   Request request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, ifinfomsg{});
-  request.text(IFLA_IFNAME, kMakingHost).nested(IFLA_LINKINFO, [](Request& info) {
+  one_queue(request, kMakingHost).nested(IFLA_LINKINFO, [](Request& info) {
     info.text(IFLA_INFO_KIND, "veth").nested(IFLA_INFO_DATA, [](Request& data) {
-      data.nested(VETH_INFO_PEER,
-                  [](Request& peer) { peer.header(ifinfomsg{}).text(IFLA_IFNAME, kMakingPeer); });
+      data.nested(VETH_INFO_PEER, [](Request& peer) { one_queue(peer.header(ifinfomsg{}), kMakingPeer); });
     });
   });
   return inside.transact(request);

@@ -34,15 +34,14 @@ Result<std::vector<T>> dump(const Socket& socket, const Request& request,
 }
 
 // Receive queues in use. IFLA_NUM_RX_QUEUES counts those allocated, which may be more.
-std::uint16_t rx_queues(const Fd& ioctl_socket, const std::string& name, std::uint32_t allocated) {
+std::uint16_t rx_queues(const Socket& socket, const std::string& name, std::uint32_t allocated) {
   ethtool_channels channels{};
   channels.cmd = ETHTOOL_GCHANNELS;
   ifreq request{};
   std::memcpy(request.ifr_name, name.data(), std::min(name.size(), sizeof(request.ifr_name) - 1));
   request.ifr_data = reinterpret_cast<char*>(&channels);
   std::uint32_t queues = allocated;
-  if (ioctl_socket && ::ioctl(ioctl_socket.get(), SIOCETHTOOL, &request) == 0 &&
-      channels.rx_count + channels.combined_count != 0)
+  if (::ioctl(socket.fd(), SIOCETHTOOL, &request) == 0 && channels.rx_count + channels.combined_count != 0)
     queues = channels.rx_count + channels.combined_count;
   return static_cast<std::uint16_t>(std::clamp<std::uint32_t>(queues, 1, 0xffff));
 }
@@ -81,8 +80,6 @@ std::optional<Link> read_link(const nlmsghdr& message) {
   return link;
 }
 
-Fd ioctl_socket() { return Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); }
-
 }  // namespace
 
 Result<std::vector<LinkAddress>> addresses(const Socket& socket, IfIndex ifindex) {
@@ -102,7 +99,6 @@ Result<std::vector<LinkAddress>> addresses(const Socket& socket, IfIndex ifindex
 }
 
 Result<std::vector<LinkInfo>> list_links(const Socket& socket) {
-  const Fd ethtool = ioctl_socket();
   Request request(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{});
   request.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
   auto links = dump<LinkInfo>(socket, request, [](const nlmsghdr& message, auto& rows) {
@@ -113,7 +109,7 @@ Result<std::vector<LinkInfo>> list_links(const Socket& socket) {
   if (!all) return std::unexpected(all.error());
   std::unordered_map<IfIndex, LinkInfo*> by_index;
   for (LinkInfo& link : *links) {
-    link.rx_queues = rx_queues(ethtool, link.name, link.rx_queues);
+    link.rx_queues = rx_queues(socket, link.name, link.rx_queues);
     by_index[link.ifindex] = &link;
   }
   for (const LinkAddress& row : *all)
@@ -135,6 +131,7 @@ Result<std::optional<Link>> find_link(const Socket& socket, const std::string& n
   const auto done = socket.transact(request, [&link](const nlmsghdr& message) { link = read_link(message); });
   if (!done && done.error().system_errno == ENODEV) return std::nullopt;
   if (!done) return std::unexpected(done.error());
+  if (link) link->info.rx_queues = rx_queues(socket, link->info.name, link->info.rx_queues);
   return link;
 }
 

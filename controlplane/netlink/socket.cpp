@@ -97,6 +97,8 @@ Request& Request::nested(int attribute, const std::function<void(Request&)>& fil
 
 void Socket::Free::operator()(nl_sock* socket) const { nl_socket_free(socket); }
 
+int Socket::fd() const { return nl_socket_get_fd(socket_.get()); }
+
 Result<Socket> Socket::open() {
   Socket made;
   made.ns_ = Fd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
@@ -107,9 +109,8 @@ Result<Socket> Socket::open() {
     return std::unexpected(library_error("netlink socket", code));
   // Only explanations get lost if the kernel has no extended acknowledgements.
   const int on = 1;
-  const int fd = nl_socket_get_fd(made.socket_.get());
-  static_cast<void>(::setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on)));
-  static_cast<void>(::setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on)));
+  static_cast<void>(::setsockopt(made.fd(), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on)));
+  static_cast<void>(::setsockopt(made.fd(), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on)));
   return made;
 }
 

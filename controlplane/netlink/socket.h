@@ -60,6 +60,9 @@ class Socket {
   // The network namespace it is in.
   [[nodiscard]] int ns() const { return ns_.get(); }
 
+  // Takes ioctls of links there too. Borrowed.
+  [[nodiscard]] int fd() const;
+
   // Sends the request, hands each message of the answer to on_reply and returns when the kernel has
   // acknowledged it, or with the kernel's errno and explanation. A dump that was overtaken by a
   // change fails with EINTR.

@@ -69,6 +69,7 @@ class NetlinkTest : public testing::Test {
     EXPECT_EQ(host.mtu, 1400);
     EXPECT_TRUE(host.up);
     EXPECT_FALSE(host.mac.is_zero());
+    EXPECT_EQ(host.rx_queues, 1);
     EXPECT_THAT(in_router("addr show dev xktch1"), Not(HasSubstr("inet")));
     const std::string peer = in_vrf("addr show dev kea1");
     EXPECT_THAT(peer, HasSubstr("inet 169.254.0.3/31"));
@@ -150,6 +151,8 @@ TEST_F(NetlinkTest, ListsLinksWithWhatTheyAre) {
   EXPECT_EQ(veth.mac, (Mac{{2, 0, 0, 0, 0x0c, 1}}));
   EXPECT_EQ(veth.mtu, 9000);
   EXPECT_EQ(veth.rx_queues, 4);
+  ASSERT_EQ(run("ip netns exec " + router_ + " ethtool -L xktca0 rx 2"), "");
+  EXPECT_EQ(find("xktca0").rx_queues, 2);
   EXPECT_EQ(veth.master, bridge.ifindex);
   EXPECT_EQ(veth.parent, IfIndex{});
   EXPECT_TRUE(veth.up);
