@@ -13,51 +13,17 @@
 #include <functional>
 
 #include "dataplane/ipc/channel.h"
+#include "tests/unit/fake_counters.h"
 #include "tests/unit/ipc_samples.h"
 #include "tests/unit/kernel_support.h"
 
 namespace xk {
 namespace {
 
+using test::FakeCounters;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-// What a dataplane counts in.
-class FakeCounters {
- public:
-  explicit FakeCounters(std::uint32_t lcore_slots = 2, std::uint32_t vrf_slots = 4) : vrf_slots_(vrf_slots) {
-    fd_ = Fd(::memfd_create("xktc-counters", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    size_ = kCountersOffset + std::size_t{lcore_slots} * vrf_slots * sizeof(VrfCounters);
-    EXPECT_EQ(::ftruncate(fd_.get(), static_cast<off_t>(size_)), 0);
-    base_ = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), 0);
-    EXPECT_NE(base_, MAP_FAILED);
-    header().magic = kCountersMagic;
-    header().outcome_count = XK_OUTCOME_COUNT;
-    header().lcore_slots = lcore_slots;
-    header().vrf_slots = vrf_slots;
-  }
-  ~FakeCounters() { ::munmap(base_, size_); }
-  FakeCounters(const FakeCounters&) = delete;
-  FakeCounters& operator=(const FakeCounters&) = delete;
-
-  FakeCounters& seal(int seals = F_SEAL_SHRINK | F_SEAL_GROW) {
-    EXPECT_EQ(::fcntl(fd_.get(), F_ADD_SEALS, seals), 0);
-    return *this;
-  }
-  [[nodiscard]] int fd() const { return fd_.get(); }
-  [[nodiscard]] CountersHeader& header() const { return *static_cast<CountersHeader*>(base_); }
-  [[nodiscard]] VrfCounters& slot(std::uint32_t lcore, std::uint32_t vrf) const {
-    auto* slots = reinterpret_cast<VrfCounters*>(static_cast<std::uint8_t*>(base_) + kCountersOffset);
-    return slots[std::size_t{lcore} * vrf_slots_ + vrf];
-  }
-
- private:
-  Fd fd_;
-  std::size_t size_ = 0;
-  std::uint32_t vrf_slots_;
-  void* base_ = nullptr;
-};
 
 class DataplaneLinkTest : public testing::Test {
  protected:
