@@ -3,6 +3,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <iostream>
@@ -27,6 +28,10 @@ void set_signals() {
   sigaddset(&signals, SIGHUP);
   sigprocmask(SIG_BLOCK, &signals, nullptr);
 }
+
+// Kea and the dataplane run as users of their own and must reach their files, whatever umask we were
+// started with; what nobody else may read has a mode of its own.
+void set_umask() { ::umask(0022); }
 
 // Sockets of every port pass through us.
 void raise_descriptor_limit() {
@@ -88,5 +93,6 @@ int main(int argc, char** argv) {
   const auto parsed = xk::kead::parse_options(argc, argv);
   if (const auto* code = std::get_if<ExitCode>(&parsed)) return static_cast<int>(*code);
   set_signals();
+  set_umask();
   return static_cast<int>(run(std::get<xk::kead::Options>(parsed)));
 }
