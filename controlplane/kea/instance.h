@@ -28,6 +28,8 @@ struct Instance {
   std::optional<std::uint64_t> ready_ms;  // first answer of this process
 
   std::uint64_t started_unix_ms = 0;
+  bool died = false;          // the last process, by itself: starting again is a restart
+  bool start_failed = false;  // the last start; trouble says why
   std::uint32_t restarts = 0;
   std::uint32_t failures = 0;  // deaths and failed starts in a row
   std::string version;

@@ -98,9 +98,11 @@ Step become(const Launch& launch, const Prepared& prepared, int null) {
   if (launch.netns >= 0 && ::setns(launch.netns, CLONE_NEWNET) != 0) return Step::namespace_;
   shrink_bounding_set();
   if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return Step::user;
-  if (::setgroups(launch.user.groups.size(), launch.user.groups.data()) != 0) return Step::groups;
-  if (::setresgid(launch.user.gid, launch.user.gid, launch.user.gid) != 0) return Step::groups;
-  if (::setresuid(launch.user.uid, launch.user.uid, launch.user.uid) != 0) return Step::user;
+  // The library's wrappers of these tell all threads, for which they take locks.
+  const RunAs& user = launch.user;
+  if (::syscall(SYS_setgroups, user.groups.size(), user.groups.data()) != 0) return Step::groups;
+  if (::syscall(SYS_setresgid, user.gid, user.gid, user.gid) != 0) return Step::groups;
+  if (::syscall(SYS_setresuid, user.uid, user.uid, user.uid) != 0) return Step::user;
   if (!keep_only_bind_service()) return Step::capabilities;
   if (::chdir(launch.directory.c_str()) != 0) return Step::directory;
   ::execve(prepared.argv[0], prepared.argv.data(), prepared.envp.data());

@@ -124,7 +124,7 @@ Result<> Supervisor::apply(const KeaSpec& spec) {
 
 Result<> Supervisor::change(Instance& instance, const KeaSpec& spec) {
   if (instance.alive() && has_exited(instance.child.pidfd.get())) {
-    instance.trouble = "Kea " + reap(instance.child.pidfd.get());
+    (void)reap(instance.child.pidfd.get());
     forget_process(instance);
   }
   const bool changed = !(instance.spec == spec);
@@ -296,8 +296,15 @@ void Supervisor::replace_if_displaced(Instance& instance) {
 
 Result<> Supervisor::start(Instance& instance) {
   const auto started = spawn_or_adopt(instance);
-  if (started) return {};
+  if (started) {
+    if (instance.died) ++instance.restarts;
+    // A start that failed is made good; a death is remembered for a while.
+    if (instance.start_failed) instance.trouble.clear();
+    instance.died = instance.start_failed = false;
+    return {};
+  }
   instance.trouble = started.error().message;
+  instance.start_failed = true;
   if (!instance.alive()) {
     instance.state = started.error().system_errno == ENOENT && !check_binary(instance.spec.settings.binary)
                          ? KeaState::missing

@@ -15,10 +15,9 @@ namespace xk::kea {
 namespace {
 
 constexpr std::uint64_t kProbeStartingMs = 20;  // between probes until it is ready
-constexpr std::uint64_t kProbeRunningMs = 5'000;
+constexpr std::uint64_t kProbeRunningMs = 10'000;
 constexpr std::uint64_t kProbeTimeoutMs = 5'000;
-constexpr std::uint64_t kProbeStepMs = 10;  // an answer that is on its way
-constexpr std::chrono::milliseconds kProbeWait(2);
+constexpr std::uint64_t kProbeStepMs = 2;  // an answer that is on its way
 constexpr std::size_t kTailBytes = 16 << 10;
 constexpr std::size_t kWordsBytesMax = 1000;
 
@@ -78,7 +77,6 @@ void Supervisor::step(Instance& instance, std::uint64_t now_ms) {
     ++instance.failures;
     instance.deadline_ms = now_ms + backoff_ms(instance.failures);
   } else if (now_ms >= *instance.deadline_ms) {
-    ++instance.restarts;
     (void)start(instance);  // its status says what went wrong
     if (!instance.alive()) instance.deadline_ms = now_ms + backoff_ms(++instance.failures);
   }
@@ -113,6 +111,8 @@ void Supervisor::on_death(Instance& instance, std::uint64_t now_ms) {
   if (ran_well) instance.failures = 0;
   ++instance.failures;
   instance.trouble = death_text(instance, how);
+  instance.died = true;
+  instance.start_failed = false;
   instance.state = KeaState::backoff;
   instance.deadline_ms = now_ms + backoff_ms(instance.failures);
 }
@@ -126,11 +126,8 @@ void Supervisor::probe(Instance& instance, std::uint64_t now_ms) {
     instance.probe = std::move(*started);
     instance.probe_deadline_ms = now_ms + kProbeTimeoutMs;
   }
-  auto done = instance.probe->step();
-  if (done && !*done) {
-    instance.probe->wait(kProbeWait);
-    done = instance.probe->step();
-  }
+  // Never waited for: there may be a thousand Keas.
+  const auto done = instance.probe->step();
   if (!done) return on_probe(instance, std::unexpected(done.error()), now_ms);
   if (!*done) {
     instance.deadline_ms = now_ms + kProbeStepMs;
@@ -148,8 +145,7 @@ void Supervisor::on_probe(Instance& instance, const Result<>& outcome, std::uint
     instance.silence.clear();
     if (!instance.ready_ms) instance.ready_ms = now_ms;
     // Why it died last stays to be read until it has run well.
-    const bool back = instance.state == KeaState::starting && instance.restarts == 0;
-    if (back || now_ms - *instance.ready_ms >= kRanWellMs) instance.trouble.clear();
+    if (now_ms - *instance.ready_ms >= kRanWellMs) instance.trouble.clear();
     instance.state = KeaState::running;
     instance.deadline_ms = now_ms + kProbeRunningMs;
     replace_if_displaced(instance);
