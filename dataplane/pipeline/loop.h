@@ -124,6 +124,7 @@ class Loop {
   std::atomic<std::uint64_t> epoch_{0};
   std::uint64_t now_ms_ = 0;
   std::uint32_t iterations_ = 0;
+  std::uint32_t received_ = 0;  // in this iteration, but for what pressed ports gave beyond
 
   Fd wake_fd_;
   Fd epoll_;

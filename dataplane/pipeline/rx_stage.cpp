@@ -3,25 +3,28 @@
 namespace xk {
 namespace {
 
-// Bursts taken from one receive queue before the VRFs have their turn: receiving is cheaper than
-// relaying, and a port must not overflow while one VRF is flooded.
-constexpr int kBurstsMax = 4;
+// Bursts taken from a receive queue that is about to overflow before the VRFs have their turn.
+// Receiving is cheaper than relaying: a flood in one VRF then fills that VRF's queue, and the port has
+// room for the others.
+constexpr int kPressedBurstsMax = 8;
 
 }  // namespace
 
 bool Loop::receive() {
-  bool worked = false;
+  received_ = 0;
   std::array<rte_mbuf*, kBurstMax> packets;
   for (const RxBinding& binding : view_->rx) {
-    for (int burst = 0; burst < kBurstsMax; ++burst) {
-      const std::uint16_t count = binding.queue->rx_burst(packets);
-      if (count == 0) break;
-      worked = true;
+    std::uint16_t count = binding.queue->rx_burst(packets);
+    if (count == 0) continue;
+    received_ += count;
+    receive_burst(binding, std::span(packets.data(), count));
+    for (int burst = 0; count == kBurstMax && burst < kPressedBurstsMax && binding.queue->pressed();
+         ++burst) {
+      count = binding.queue->rx_burst(packets);
       receive_burst(binding, std::span(packets.data(), count));
-      if (count < kBurstMax) break;
     }
   }
-  return worked;
+  return received_ != 0;
 }
 
 // Sorts a burst into the VRFs' queues; neighbours for the same VRF go in together.

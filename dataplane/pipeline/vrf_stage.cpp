@@ -1,5 +1,6 @@
 #include <rte_prefetch.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "dataplane/pipeline/loop.h"
@@ -7,8 +8,9 @@
 namespace xk {
 namespace {
 
-// Packets relayed before the ports have their turn again.
-constexpr std::uint32_t kServeBudget = 64;
+// Packets relayed, at least, before the ports have their turn again. One loop with all stages relays
+// as many as it took from the ports, so that packets rather wait in the ports' rings than in a VRF's.
+constexpr std::uint32_t kServeBudgetMin = 64;
 
 PacketKind kind_of(AttachmentRole role) {
   return role == AttachmentRole::client ? PacketKind::request : PacketKind::reply;
@@ -30,7 +32,8 @@ bool Loop::serve() {
     if (waiting > high_water.get()) high_water.add(waiting - high_water.get());
     process(queue, packets);
   };
-  scheduler_.serve(kServeBudget, serve_queue, [this](VrfQueue* queue) { retire(queue); });
+  scheduler_.serve(std::max(kServeBudgetMin, received_), serve_queue,
+                   [this](VrfQueue* queue) { retire(queue); });
   return true;
 }
 

@@ -74,9 +74,9 @@ struct Ring {
     return (std::atomic_ref(*flags).load(std::memory_order_relaxed) & XDP_RING_NEED_WAKEUP) != 0;
   }
   // Entries to consume. Never more than the ring holds, whatever the indexes say.
-  [[nodiscard]] std::uint32_t available() { return std::min(load(producer) - consumed, size); }
+  [[nodiscard]] std::uint32_t available() const { return std::min(load(producer) - consumed, size); }
   // Entries to produce.
-  [[nodiscard]] std::uint32_t room() { return size - std::min(produced - load(consumer), size); }
+  [[nodiscard]] std::uint32_t room() const { return size - std::min(produced - load(consumer), size); }
 };
 
 template <typename Entry>
@@ -142,6 +142,7 @@ class AfXdpQueue final : public PortQueue {
   [[nodiscard]] std::expected<void, Error> map(int memory_fd);
 
   [[nodiscard]] std::uint16_t rx_burst(std::span<rte_mbuf*> out) override;
+  [[nodiscard]] bool pressed() const override { return rx_.available() > rx_.size / 2; }
   [[nodiscard]] std::uint16_t tx_burst(std::span<rte_mbuf*> packets) override;
   [[nodiscard]] bool flush() override;
   [[nodiscard]] int wait_fd() const override { return gone() ? -1 : socket_.get(); }

@@ -4,6 +4,7 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_ether.h>
+#include <rte_interrupts.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "dataplane/base/fd.h"
 #include "dataplane/port/mbuf.h"
 
 namespace xk {
@@ -22,20 +24,28 @@ constexpr std::uint16_t kQueue = 0;
 
 class EthdevQueue final : public PortQueue {
  public:
-  EthdevQueue(std::uint16_t port, int interrupt_fd) : port_(port), interrupt_fd_(interrupt_fd) {}
+  // interrupts: an epoll descriptor that DPDK has the queue's interrupt in, or none.
+  EthdevQueue(std::uint16_t port, Fd interrupts) : port_(port), interrupts_(std::move(interrupts)) {}
+  ~EthdevQueue() override {
+    if (interrupts_)
+      (void)rte_eth_dev_rx_intr_ctl_q(port_, kQueue, interrupts_.get(), RTE_INTR_EVENT_DEL, nullptr);
+  }
 
   [[nodiscard]] std::uint16_t rx_burst(std::span<rte_mbuf*> out) override;
+  [[nodiscard]] bool pressed() const override {
+    return rte_eth_rx_queue_count(port_, kQueue) > kDescriptors / 2;
+  }
   [[nodiscard]] std::uint16_t tx_burst(std::span<rte_mbuf*> packets) override {
     return rte_eth_tx_burst(port_, kQueue, packets.data(), static_cast<std::uint16_t>(packets.size()));
   }
-  [[nodiscard]] int wait_fd() const override { return interrupt_fd_; }
+  [[nodiscard]] int wait_fd() const override { return interrupts_.get(); }
   [[nodiscard]] bool arm() override;
   void disarm() override;
   [[nodiscard]] std::uint64_t buffer_none() const override;
 
  private:
   std::uint16_t port_;
-  int interrupt_fd_;
+  Fd interrupts_;
   std::uint64_t unusable_ = 0;  // frames no one buffer could hold
 };
 
@@ -60,12 +70,17 @@ std::uint16_t EthdevQueue::rx_burst(std::span<rte_mbuf*> out) {
 }
 
 bool EthdevQueue::arm() {
-  if (interrupt_fd_ < 0) return false;
+  if (!interrupts_) return false;
+  // A driver that cannot count answers with an error; its interrupt tells of waiting frames then.
   return rte_eth_dev_rx_intr_enable(port_, kQueue) == 0 && rte_eth_rx_queue_count(port_, kQueue) <= 0;
 }
 
 void EthdevQueue::disarm() {
-  if (interrupt_fd_ >= 0) (void)rte_eth_dev_rx_intr_disable(port_, kQueue);
+  if (!interrupts_) return;
+  // DPDK acknowledges the interrupt in its own way when it reports it.
+  rte_epoll_event event{};
+  (void)rte_epoll_wait(interrupts_.get(), &event, 1, 0);
+  (void)rte_eth_dev_rx_intr_disable(port_, kQueue);
 }
 
 std::uint64_t EthdevQueue::buffer_none() const {
@@ -144,12 +159,11 @@ Mac Ethdev::mac() const {
 }
 
 std::unique_ptr<PortQueue> Ethdev::queue() {
-  int interrupt_fd = -1;
-  if (rte_eth_dev_rx_intr_enable(port_, kQueue) == 0) {
-    (void)rte_eth_dev_rx_intr_disable(port_, kQueue);
-    interrupt_fd = rte_eth_dev_rx_intr_ctl_q_get_fd(port_, kQueue);
-  }
-  return std::make_unique<EthdevQueue>(port_, interrupt_fd);
+  Fd interrupts(epoll_create1(EPOLL_CLOEXEC));
+  if (!interrupts || rte_eth_dev_rx_intr_enable(port_, kQueue) != 0 ||
+      rte_eth_dev_rx_intr_ctl_q(port_, kQueue, interrupts.get(), RTE_INTR_EVENT_ADD, nullptr) != 0)
+    interrupts.reset();
+  return std::make_unique<EthdevQueue>(port_, std::move(interrupts));
 }
 
 }  // namespace xk

@@ -12,7 +12,8 @@ namespace xk {
 
 inline constexpr std::uint16_t kBurstMax = 64;
 
-// One receive/transmit queue pair of a port. The receive side (rx_burst, arm, disarm, buffer_none)
+// One receive/transmit queue pair of a port. The receive side (rx_burst, pressed, arm, disarm,
+// buffer_none)
 // and the transmit side (tx_burst, flush) share no state that changes: each is used by one loop at a
 // time, and the two loops may differ.
 class PortQueue {
@@ -22,6 +23,10 @@ class PortQueue {
   // Up to out.size() received frames, each in an mbuf the caller then owns. Never blocks. Frames
   // lost because the pool was empty are added to buffer_none().
   [[nodiscard]] virtual std::uint16_t rx_burst(std::span<rte_mbuf*> out) = 0;
+
+  // So many frames wait that some may be lost soon: they are better taken before anything else is
+  // done. Asked after a full burst only.
+  [[nodiscard]] virtual bool pressed() const { return false; }
 
   // Takes the first n of packets and returns n; the caller keeps the rest.
   [[nodiscard]] virtual std::uint16_t tx_burst(std::span<rte_mbuf*> packets) = 0;

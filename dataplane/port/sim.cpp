@@ -28,6 +28,9 @@ class SimQueue final : public PortQueue {
     return static_cast<std::uint16_t>(rte_ring_dequeue_burst(
         state_.rx.get(), reinterpret_cast<void**>(out.data()), static_cast<unsigned>(out.size()), nullptr));
   }
+  [[nodiscard]] bool pressed() const override {
+    return rte_ring_count(state_.rx.get()) > rte_ring_get_capacity(state_.rx.get()) / 2;
+  }
   [[nodiscard]] std::uint16_t tx_burst(std::span<rte_mbuf*> packets) override {
     if (gone()) return 0;
     return static_cast<std::uint16_t>(rte_ring_enqueue_burst(state_.tx.get(),

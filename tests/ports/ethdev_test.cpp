@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <net/if.h>
+#include <poll.h>
 
 #include "dataplane/port/eal.h"
 #include "dataplane/port/mbuf.h"
@@ -78,6 +79,31 @@ TEST_F(EthdevTest, TagsAreBackInTheFrame) {
   const Frame tagged = test::frame_of(test::Udp4{.tags = {{0x8100, 200}, {0x8100, 300}}});
   wire.send(tagged);
   EXPECT_EQ(receive(*queue, [&](const Frame& frame) { return frame.size() == tagged.size(); }), tagged);
+}
+
+// A driver with receive interrupts lets a loop sleep; one without must be polled.
+TEST_F(EthdevTest, ATapTellsOfFrames) {
+  const auto device = open("net_tap1,iface=xktdtap1");
+  const auto queue = device->queue();
+  test::shell("ip link set dev xktdtap1 up");
+  const test::Wire kernel("xktdtap1");
+  ASSERT_GE(queue->wait_fd(), 0);
+  const Frame discover = test::frame_of(test::Udp4{});
+  for (int i = 0; i < 3; ++i) {
+    // The kernel speaks on its own when a link comes up: taken away until nothing is left.
+    pollfd waiting{queue->wait_fd(), POLLIN, 0};
+    std::array<rte_mbuf*, kBurstMax> mbufs;
+    do {
+      queue->disarm();
+      free_all(std::span(mbufs.data(), queue->rx_burst(mbufs)));
+      EXPECT_TRUE(queue->arm());
+    } while (poll(&waiting, 1, 0) != 0);
+    kernel.send(discover);
+    EXPECT_EQ(poll(&waiting, 1, 5000), 1);
+    EXPECT_EQ(receive(*queue, [&](const Frame& frame) { return frame == discover; }), discover);
+  }
+  test::make_veth("xktd8", "xktd9");
+  EXPECT_EQ(open("net_af_packet3,iface=xktd8")->queue()->wait_fd(), -1);
 }
 
 TEST_F(EthdevTest, MemifThereAndBack) {
