@@ -20,6 +20,7 @@ struct Options {
   std::string config;
   std::string log_level;  // empty: as configured
   bool teardown = false;
+  friend bool operator==(const Options&, const Options&) = default;
 };
 
 // What to do, or what to end with: --help, --version and mistakes are told at once.

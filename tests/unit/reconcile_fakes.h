@@ -74,6 +74,8 @@ class FakeMachine {
   std::map<Ip4, NextHop> routes;
   std::map<int, std::pair<IfIndex, std::uint16_t>> sockets;  // descriptor -> whose
   std::set<IfIndex> foreign_xdp;
+  std::vector<VrfCounts> counts;
+  std::map<std::string, Result<std::string>> kea_answers;  // by command
 
   void reset() {
     log.clear();
@@ -246,6 +248,9 @@ class FakeKeas final : public KeaServers {
     return all;
   }
   Result<std::string> command(VrfId vrf, const std::string& json) override {
+    if (const auto answer = machine_.kea_answers.find(json); answer != machine_.kea_answers.end()) {
+      return answer->second;
+    }
     if (auto done = machine_.operation("kea " + std::to_string(vrf.value) + " " + json); !done) {
       return std::unexpected(done.error());
     }
@@ -340,7 +345,9 @@ class FakeClassifier final : public Classifier {
     return {};
   }
   Result<std::vector<std::uint64_t>> counters() override {
-    return std::vector<std::uint64_t>(XK_OUTCOME_COUNT);
+    std::vector<std::uint64_t> counts(XK_OUTCOME_COUNT);
+    counts[XK_REDIRECT_DHCP4] = 7;
+    return counts;
   }
 
  private:
@@ -407,7 +414,7 @@ class FakeDataplane final : public DataplaneLink {
     machine_.state.snapshot->generation = 0;
     return {};
   }
-  std::vector<VrfCounts> counters() const override { return {}; }
+  std::vector<VrfCounts> counters() const override { return machine_.counts; }
 
  private:
   FakeMachine& machine_;
@@ -427,16 +434,19 @@ class Daemon {
         dataplane_(machine) {
     restart();
   }
+  [[nodiscard]] Machine machine() {
+    return {.links = links_,
+            .namespaces = namespaces_,
+            .keas = keas_,
+            .classifier = classifier_,
+            .sockets = sockets_,
+            .dataplane = dataplane_,
+            .now_ms = [this] { return machine_.now_ms; },
+            .pause = [this](std::uint64_t ms) { machine_.now_ms += ms; }};
+  }
   void restart() {
     reconciler_ = std::make_unique<Reconciler>(Reconciler::Setup{
-        .machine = {.links = links_,
-                    .namespaces = namespaces_,
-                    .keas = keas_,
-                    .classifier = classifier_,
-                    .sockets = sockets_,
-                    .dataplane = dataplane_,
-                    .now_ms = [this] { return machine_.now_ms; },
-                    .pause = [this](std::uint64_t ms) { machine_.now_ms += ms; }},
+        .machine = machine(),
         .render_kea = [this](const Vrf& vrf, const KeaSpec&, const HandoffSpec&) -> Result<std::string> {
           if (unrenderable_ == vrf.name) return std::unexpected(Error{"no template"});
           std::string text = "kea of " + vrf.name;

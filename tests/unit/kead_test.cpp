@@ -1,0 +1,469 @@
+// What xdp-kead adds to the reconciler: the loop, the API's calls, the views, and what it insists on
+// before it starts.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <thread>
+
+#include "controlplane/app/event_loop.h"
+#include "controlplane/app/exclusive.h"
+#include "controlplane/app/loop_control.h"
+#include "controlplane/app/options.h"
+#include "controlplane/app/views.h"
+#include "controlplane/kea/leases.h"
+#include "tests/unit/reconcile_fakes.h"
+
+namespace xk::kead {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// ---- event loop ------------------------------------------------------------------------------------
+
+TEST(EventLoop, MakesPostedCallsInOrderOnItsThread) {
+  auto loop = EventLoop::make();
+  ASSERT_TRUE(loop.has_value());
+  std::vector<int> order;
+  std::thread::id thread;
+  std::thread poster([&] {
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_TRUE((*loop)->post([&order, i] { order.push_back(i); }));
+    }
+    (*loop)->post([&] {
+      thread = std::this_thread::get_id();
+      (*loop)->stop();
+    });
+  });
+  ASSERT_TRUE((*loop)->run().has_value());
+  poster.join();
+  EXPECT_THAT(order, ElementsAre(0, 1, 2));
+  EXPECT_EQ(thread, std::this_thread::get_id());
+  EXPECT_FALSE((*loop)->post([] {}));
+}
+
+TEST(EventLoop, TimersAndDescriptorsMayEndThemselves) {
+  auto loop = EventLoop::make();
+  ASSERT_TRUE(loop.has_value());
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const Fd in(ends[0]);
+  const Fd out(ends[1]);
+  int reads = 0;
+  int timers = 0;
+  EventSource readable;
+  EventSource timer;
+  readable = (*loop)
+                 ->on_readable(in.get(),
+                               [&] {
+                                 ++reads;
+                                 readable = EventSource();  // from within its own call
+                               })
+                 .value();
+  timer = (*loop)
+              ->at(EventLoop::now_ms() + 5,
+                   [&] {
+                     if (++timers == 2) return (*loop)->stop();
+                     timer = (*loop)
+                                 ->at(EventLoop::now_ms() + 5,
+                                      [&] {
+                                        ++timers;
+                                        (*loop)->stop();
+                                      })
+                                 .value();
+                   })
+              .value();
+  ASSERT_EQ(::write(out.get(), "x", 1), 1);
+  ASSERT_TRUE((*loop)->run().has_value());
+  EXPECT_EQ(reads, 1);
+  EXPECT_EQ(timers, 2);
+}
+
+// ---- before the start ------------------------------------------------------------------------------
+
+class Directory : public testing::Test {
+ protected:
+  void SetUp() override {
+    char pattern[] = "/dev/shm/xktgkead.XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern), nullptr);
+    directory_ = pattern;
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+  std::string directory_;
+};
+
+using Exclusive = Directory;
+
+TEST_F(Exclusive, OneDaemonARunDirectory) {
+  auto first = take_lock(directory_);
+  ASSERT_TRUE(first.has_value()) << first.error().message;
+  const auto second = take_lock(directory_);
+  ASSERT_FALSE(second.has_value());
+  EXPECT_EQ(second.error().system_errno, EWOULDBLOCK);
+  EXPECT_THAT(second.error().message,
+              HasSubstr("pid " + std::to_string(::getpid()) + " holds " + directory_));
+  first->reset();
+  EXPECT_TRUE(take_lock(directory_).has_value());
+}
+
+TEST_F(Exclusive, ALockThatIsALinkIsNotFollowed) {
+  std::ofstream(directory_ + "/precious") << "do not touch";
+  std::filesystem::create_symlink(directory_ + "/precious", directory_ + "/xdp-kead.lock");
+  EXPECT_FALSE(take_lock(directory_).has_value());
+  EXPECT_EQ(std::filesystem::file_size(directory_ + "/precious"), 12u);
+}
+
+TEST_F(Exclusive, DirectoriesAreMadeOrTheirNameSaid) {
+  Appliance appliance;
+  appliance.state_dir = directory_ + "/a/state";
+  appliance.run_dir = directory_ + "/b/run";
+  appliance.log_dir = directory_ + "/c/log";
+  ASSERT_TRUE(make_directories(appliance).has_value());
+  EXPECT_TRUE(std::filesystem::is_directory(appliance.run_dir));
+  std::ofstream(directory_ + "/file") << "";
+  appliance.state_dir = directory_ + "/file/state";
+  const auto refused = make_directories(appliance);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message, HasSubstr(appliance.state_dir));
+}
+
+// In a process of its own, which may give its capabilities away.
+TEST(Capabilities, WhatIsMissingIsNamed) {
+  EXPECT_TRUE(check_capabilities().has_value()) << "the tests run as root";
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::setuid(65534) != 0) ::_exit(2);
+    const auto allowed = check_capabilities();
+    const std::string text = allowed ? "all there" : allowed.error().message;
+    ::_exit(::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : 2);
+  }
+  ::close(ends[1]);
+  char text[1024] = {};
+  const ssize_t length = ::read(ends[0], text, sizeof text - 1);
+  ::close(ends[0]);
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  ASSERT_GT(length, 0);
+  EXPECT_THAT(text, HasSubstr("CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_BPF"));
+}
+
+std::variant<Options, ExitCode> parse(std::vector<std::string> words) {
+  words.insert(words.begin(), "xdp-kead");
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  return parse_options(static_cast<int>(argv.size()), argv.data());
+}
+
+TEST(CommandLine, IsParsedOrRefused) {
+  const auto parsed = parse({"--config", "a.toml", "--teardown", "--log-level", "debug"});
+  const auto* options = std::get_if<Options>(&parsed);
+  ASSERT_NE(options, nullptr);
+  EXPECT_EQ(options->config, "a.toml");
+  EXPECT_TRUE(options->teardown);
+  EXPECT_EQ(options->log_level, "debug");
+  testing::internal::CaptureStderr();
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(parse({}), (std::variant<Options, ExitCode>(ExitCode::usage)));
+  EXPECT_EQ(parse({"--config", "a", "--log-level", "loud"}),
+            (std::variant<Options, ExitCode>(ExitCode::usage)));
+  EXPECT_EQ(parse({"--config", "a", "extra"}), (std::variant<Options, ExitCode>(ExitCode::usage)));
+  EXPECT_EQ(parse({"--help"}), (std::variant<Options, ExitCode>(ExitCode::ok)));
+  EXPECT_EQ(parse({"--version"}), (std::variant<Options, ExitCode>(ExitCode::ok)));
+  const std::string out = testing::internal::GetCapturedStdout();
+  testing::internal::GetCapturedStderr();
+  for (const char* code : {"0  ", "1  ", "2  ", "75 ", "77 ", "78 "}) EXPECT_THAT(out, HasSubstr(code));
+  EXPECT_THAT(out, HasSubstr(XK_VERSION));
+}
+
+// ---- views -----------------------------------------------------------------------------------------
+
+class Served : public Directory {
+ protected:
+  void SetUp() override {
+    Directory::SetUp();
+    machine_.add_link("eth1", {"10.0.0.1/24"});
+    daemon_ = std::make_unique<test::Daemon>(machine_, directory_);
+    ASSERT_TRUE(daemon_->loaded());
+    model_.vrfs = {test::kea_vrf("red", {test::attachment("eth1", 0, 0, "10.0.0.0/24", "10.0.0.1")}),
+                   test::kea_vrf("blue", {test::attachment("eth1", 200, 300, "10.0.0.0/24", "10.0.0.1"),
+                                          test::attachment("eth2", 0, 0, "10.0.0.0/24", "10.0.0.1")})};
+  }
+  void serve() { ASSERT_TRUE((*daemon_)->change(model_).has_value()); }
+  [[nodiscard]] Views views() { return {**daemon_, parts_machine()}; }
+  const Machine& parts_machine() {
+    if (!parts_machine_) parts_machine_.emplace(daemon_->machine());
+    return *parts_machine_;
+  }
+  api::VrfView vrf(const std::string& name) {
+    for (api::VrfView& view : views().vrfs()) {
+      if (view.name == name) return view;
+    }
+    ADD_FAILURE() << "no vrf " << name;
+    return {};
+  }
+
+  test::FakeMachine machine_;
+  std::unique_ptr<test::Daemon> daemon_;
+  std::optional<Machine> parts_machine_;
+  Model model_;
+};
+
+TEST_F(Served, TheStateOfAVrfIsTheWorstThatIsTrue) {
+  serve();
+  EXPECT_EQ(vrf("red").state, "serving");
+  EXPECT_EQ(vrf("red").reason, "");
+  EXPECT_EQ(vrf("red").giaddr, "169.254.0.2");
+  EXPECT_EQ(vrf("red").attachments_serving, 1u);
+  EXPECT_EQ(vrf("blue").state, "degraded");
+  EXPECT_THAT(vrf("blue").reason, HasSubstr("eth2 does not exist"));
+  EXPECT_EQ(vrf("blue").attachments, 2u);
+  EXPECT_EQ(vrf("blue").attachments_serving, 1u);
+
+  machine_.kea_states[VrfId{1}] = KeaState::backoff;
+  EXPECT_EQ(vrf("red").state, "degraded");
+  EXPECT_THAT(vrf("red").reason, HasSubstr("Kea is backoff"));
+  machine_.kea_states[VrfId{1}] = KeaState::running;
+
+  machine_.dataplane_generation += 1;
+  EXPECT_THAT(vrf("red").reason, HasSubstr("has not taken"));
+  machine_.dataplane_generation -= 1;
+  machine_.dataplane_connected = false;
+  EXPECT_THAT(vrf("red").reason, HasSubstr("not connected"));
+  machine_.dataplane_connected = true;
+
+  machine_.remove_link("eth1");
+  (*daemon_)->refresh(true);
+  EXPECT_EQ(vrf("red").state, "pending");
+  EXPECT_THAT(vrf("red").reason, HasSubstr("eth1 does not exist"));
+}
+
+TEST_F(Served, AKeaThatRefusesIsADegradedVrfWithItsWords) {
+  machine_.broken = {"test kea red"};
+  serve();
+  EXPECT_EQ(vrf("red").state, "degraded");
+  EXPECT_THAT(vrf("red").reason, HasSubstr("fake failure of test kea red"));
+  const auto keas = views().keas();
+  ASSERT_EQ(keas.size(), 2u);
+  EXPECT_EQ(keas[0].vrf, "red");
+  EXPECT_NE(keas[0].state, "running");
+  EXPECT_THAT(keas[0].last_error, HasSubstr("fake failure"));
+  EXPECT_EQ(keas[0].netns, "xdp-kea-1");
+  EXPECT_EQ(keas[1].state, "running");
+  EXPECT_THAT(views().warnings(), Contains(HasSubstr("vrf red: test Kea's configuration")));
+}
+
+TEST_F(Served, AttachmentsAreThoseOfTheMapAndThoseThatWait) {
+  serve();
+  const auto rows = views().attachments();
+  ASSERT_TRUE(rows.has_value());
+  std::vector<std::string> lines;
+  for (const api::AttachmentView& row : *rows) {
+    lines.push_back(row.vrf + " " + row.interface + " " + row.vlan + " " + row.role + " " + row.state);
+  }
+  EXPECT_THAT(lines, testing::UnorderedElementsAre(
+                         "red eth1 - client serving", "blue eth1 200.300 client serving",
+                         "red xdp-kea-h1 - handoff serving", "blue xdp-kea-h2 - handoff serving",
+                         "blue eth2 - client pending"));
+  // A row that nobody wrote here is shown for what it is.
+  machine_.state.rows[{77, 5, 0}] = {};
+  const auto with_stray = views().attachments();
+  ASSERT_TRUE(with_stray.has_value());
+  EXPECT_THAT(with_stray->at(4).reason, HasSubstr("not configured"));
+  // And one that is missing there too.
+  machine_.state.rows.clear();
+  EXPECT_THAT(views().attachments()->at(0).reason, HasSubstr("not in the classifier's map"));
+}
+
+TEST_F(Served, PortsSayHowTheyAreAttachedAndWhyNot) {
+  serve();
+  const auto ports = views().ports();
+  ASSERT_EQ(ports.size(), 4u);
+  EXPECT_EQ(ports[0].name, "eth1");
+  EXPECT_EQ(ports[0].mode, "native");
+  EXPECT_EQ(ports[0].state, "serving");
+  EXPECT_EQ(ports[3].name, "eth2");
+  EXPECT_EQ(ports[3].state, "pending");
+  machine_.foreign_xdp = {machine_.add_link("eth2")};
+  (*daemon_)->refresh(true);
+  for (const api::PortView& port : views().ports()) {
+    if (port.name == "eth2") {
+      EXPECT_EQ(port.state, "pending");
+      EXPECT_THAT(port.warning, HasSubstr("a foreign program"));
+    }
+  }
+  EXPECT_THAT(vrf("blue").reason, HasSubstr("a foreign program"));
+}
+
+TEST_F(Served, CountersAddUpAndNameWhatTheyCount) {
+  serve();
+  VrfCounts red;
+  red.vrf = VrfId{1};
+  red.rx = 10;
+  red.tx = 8;
+  red.outcomes.resize(XK_OUTCOME_COUNT);
+  red.outcomes[XK_HOPS_EXCEEDED] = 2;
+  red.outcomes[XK_NOTE_REPLY_FALLBACK] = 3;
+  VrfCounts none;
+  none.rx = 1;
+  none.outcomes.resize(XK_OUTCOME_COUNT);
+  none.outcomes[XK_UNMAPPED] = 1;
+  machine_.counts = {none, red};
+  const auto all = views().counters();
+  ASSERT_TRUE(all.has_value());
+  ASSERT_EQ(all->vrfs.size(), 3u);
+  EXPECT_EQ(all->vrfs[0].vrf, "-");
+  EXPECT_EQ(all->vrfs[1].vrf, "red");
+  EXPECT_THAT(all->vrfs[1].drops, ElementsAre(std::pair<std::string, std::uint64_t>("hops_exceeded", 2)));
+  EXPECT_THAT(all->vrfs[1].notes, ElementsAre(std::pair<std::string, std::uint64_t>("reply_fallback", 3)));
+  EXPECT_EQ(all->vrfs[2].vrf, "blue");  // configured, nothing counted yet
+  EXPECT_EQ(all->total.rx, 11u);
+  EXPECT_EQ(all->total.drops.size(), 2u);
+  EXPECT_THAT(all->xdp, Contains(std::pair<std::string, std::uint64_t>("redirect_dhcp4", 7)));
+  EXPECT_THAT(all->xdp, Contains(std::pair<std::string, std::uint64_t>("pass_no_socket", 0)));
+}
+
+TEST_F(Served, ALeasesAttachmentIsReadFromItsCircuitId) {
+  model_.vrfs[1].attachments[0].circuit_id_template = "{port}/{mac}";
+  serve();
+  const Desired& desired = (*daemon_)->desired();
+  EXPECT_EQ(attachment_of_circuit(desired, VrfId{1}, "eth1:0.0", "02:00:00:00:00:01"), "eth1");
+  EXPECT_EQ(attachment_of_circuit(desired, VrfId{2}, "eth1/02:00:00:00:00:01", "02:00:00:00:00:01"),
+            "eth1 200.300");
+  EXPECT_EQ(attachment_of_circuit(desired, VrfId{2}, "eth1/02:00:00:00:00:02", "02:00:00:00:00:01"), "");
+  EXPECT_EQ(attachment_of_circuit(desired, VrfId{2}, "eth1:0.0", "02:00:00:00:00:01"), "");
+  EXPECT_EQ(attachment_of_circuit(desired, VrfId{1}, "", ""), "");
+}
+
+// ---- calls of the API ------------------------------------------------------------------------------
+
+class Called : public Served {
+ protected:
+  void SetUp() override {
+    Served::SetUp();
+    auto loop = EventLoop::make();
+    ASSERT_TRUE(loop.has_value());
+    loop_ = std::move(*loop);
+    control_.emplace(LoopControl::Parts{.loop = *loop_,
+                                        .reconciler = **daemon_,
+                                        .machine = parts_machine(),
+                                        .config_path = "a.toml",
+                                        .started_ms = EventLoop::now_ms(),
+                                        .reload = []() -> api::Answer<api::ReloadView> {
+                                          return api::ReloadView{.generation = 9, .steps = {"one"}};
+                                        }});
+    thread_ = std::thread([this] { ended_ = loop_->run().has_value(); });
+  }
+  void TearDown() override {
+    end();
+    EXPECT_TRUE(ended_);
+    Served::TearDown();
+  }
+  void end() {
+    loop_->post([this] { loop_->stop(); });
+    if (thread_.joinable()) thread_.join();
+  }
+  void serve_on_loop() {
+    std::promise<void> done;
+    loop_->post([&] {
+      serve();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+
+  std::unique_ptr<EventLoop> loop_;
+  std::optional<LoopControl> control_;
+  std::thread thread_;
+  bool ended_ = false;
+};
+
+TEST_F(Called, BeforeTheFirstChangeAndAfterTheEndItIsNotReady) {
+  const auto early = control_->status();
+  ASSERT_FALSE(early.has_value());
+  EXPECT_EQ(early.error().status, 503);
+  end();
+  const auto late = control_->vrfs();
+  ASSERT_FALSE(late.has_value());
+  EXPECT_EQ(late.error().status, 503);
+  EXPECT_THAT(late.error().messages.front(), HasSubstr("stopping"));
+}
+
+TEST_F(Called, AnswersComeFromTheLoop) {
+  serve_on_loop();
+  const auto status = control_->status();
+  ASSERT_TRUE(status.has_value());
+  EXPECT_EQ(status->configuration, "a.toml");
+  EXPECT_EQ(status->dataplane_state, "running");
+  EXPECT_EQ(status->generation, status->dataplane_generation);
+  EXPECT_EQ(status->vrfs.size(), 2u);
+  EXPECT_EQ(control_->attachments()->size(), 5u);
+  EXPECT_EQ(control_->counters()->vrfs.size(), 2u);
+  EXPECT_EQ(control_->keas()->size(), 2u);
+  EXPECT_THAT(*control_->config_show(), HasSubstr("red"));
+  EXPECT_EQ(control_->reload()->generation, 9u);
+}
+
+TEST_F(Called, FailuresHaveTheirStatus) {
+  model_.vrfs.push_back(
+      test::relay_vrf("green", {test::attachment("eth1", 5, 0, "10.0.0.0/24", "10.0.0.1")}, {"192.0.2.1"}));
+  serve_on_loop();
+  machine_.kea_answers["nonsense"] = std::unexpected(Error{"no JSON", EINVAL});
+  machine_.kea_answers["silence"] = std::unexpected(Error{"Kea is not running"});
+  EXPECT_EQ(control_->kea_command("grey", "{}").error().status, 404);
+  EXPECT_EQ(control_->kea_command("green", "{}").error().status, 409);
+  EXPECT_EQ(control_->kea_command("red", "nonsense").error().status, 400);
+  EXPECT_EQ(control_->kea_command("red", "silence").error().status, 502);
+  EXPECT_EQ(control_->leases("grey").error().status, 404);
+  EXPECT_EQ(control_->leases("green").error().status, 409);
+}
+
+TEST_F(Called, LeasesAreReadPageByPage) {
+  serve_on_loop();
+  const auto row = [](std::uint32_t last) {
+    return R"({"cltt": 1000, "fqdn-fwd": false, "fqdn-rev": false, "hostname": "", "hw-address": )"
+           R"("02:00:00:00:00:01", "ip-address": "10.0.)" +
+           std::to_string(last / 256) + "." + std::to_string(last % 256) +
+           R"(", "state": 0, "subnet-id": 1, "valid-lft": 600})";
+  };
+  std::string rows;
+  for (std::uint32_t i = 1; i <= kea::kLeasePageSize; ++i) rows += (i == 1 ? "" : ",") + row(i);
+  const auto page = [](const std::string& leases, std::size_t count) {
+    return R"({"result": 0, "text": "", "arguments": {"count": )" + std::to_string(count) +
+           R"(, "leases": [)" + leases + "]}}";
+  };
+  const std::string empty =
+      R"({"result": 3, "text": "0 IPv4 lease(s) found.", "arguments": {"count": 0, "leases": []}})";
+  machine_.kea_answers[kea::lease_page_request(Ip4{})] = page(rows, kea::kLeasePageSize);
+  machine_.kea_answers[kea::lease_page_request(Ip4{(10u << 24) + kea::kLeasePageSize})] =
+      page(row(kea::kLeasePageSize + 1), 1);
+  const auto red = control_->leases("red");
+  ASSERT_TRUE(red.has_value()) << red.error().messages.front();
+  ASSERT_EQ(red->size(), kea::kLeasePageSize + 1);
+  EXPECT_EQ(red->front().address, "10.0.0.1");
+  EXPECT_EQ(red->front().subnet, "10.0.0.0/24");
+  EXPECT_EQ(red->front().state, "expired");  // 1970
+  EXPECT_EQ(red->front().expires_unix_s, 1600u);
+
+  // One Kea that does not answer hides no other's leases, but its own absence is an error.
+  machine_.kea_answers[kea::lease_page_request(Ip4{})] = std::unexpected(Error{"not running"});
+  EXPECT_EQ(control_->leases("red").error().status, 502);
+  machine_.kea_answers[kea::lease_page_request(Ip4{})] = empty;
+  const auto none = control_->leases("");
+  ASSERT_TRUE(none.has_value());
+  EXPECT_THAT(*none, IsEmpty());
+}
+
+}  // namespace
+}  // namespace xk::kead
