@@ -137,20 +137,42 @@ bool is_zero_copy(int socket) {
          (options.flags & XDP_OPTIONS_ZEROCOPY) != 0;
 }
 
-Result<PacketSocket> make_socket(IfIndex ifindex, std::uint16_t queue, const ipc::UmemGeometry& geometry) {
-  if (auto checked = check(geometry); !checked) return std::unexpected(std::move(checked.error()));
+// Older kernels, Debian 12's 6.1 among them, map no ring of a bound socket: EBUSY.
+bool maps_when_bound(int socket) {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  void* ring = ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED, socket, XDP_PGOFF_RX_RING);
+  if (ring == MAP_FAILED) return errno != EBUSY;
+  ::munmap(ring, page);
+  return true;
+}
+
+// Registered and with its rings, not bound.
+Result<PacketSocket> unbound_socket(const ipc::UmemGeometry& geometry) {
   PacketSocket made;
   made.socket = Fd{::socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0)};
   if (!made.socket) return std::unexpected(errno_error("socket"));
   auto memory = frame_memory(std::size_t{geometry.frame_count} * geometry.frame_size);
   if (!memory) return std::unexpected(std::move(memory.error()));
   made.memory = std::move(*memory);
-  const int socket = made.socket.get();
-  if (auto done = register_memory(socket, made.memory.get(), geometry); !done)
+  if (auto done = register_memory(made.socket.get(), made.memory.get(), geometry); !done)
     return std::unexpected(std::move(done.error()));
-  if (auto done = size_rings(socket, geometry); !done) return std::unexpected(std::move(done.error()));
-  if (auto done = bind_queue(socket, ifindex, queue); !done) return std::unexpected(std::move(done.error()));
-  made.zero_copy = is_zero_copy(socket);
+  if (auto done = size_rings(made.socket.get(), geometry); !done)
+    return std::unexpected(std::move(done.error()));
+  return made;
+}
+
+Result<PacketSocket> make_socket(IfIndex ifindex, std::uint16_t queue, const ipc::UmemGeometry& geometry) {
+  if (auto checked = check(geometry); !checked) return std::unexpected(std::move(checked.error()));
+  auto made = unbound_socket(geometry);
+  if (!made) return made;
+  if (auto done = bind_queue(made->socket.get(), ifindex, queue); !done)
+    return std::unexpected(std::move(done.error()));
+  const bool zero_copy = is_zero_copy(made->socket.get());
+  if (!maps_when_bound(made->socket.get())) {
+    made = unbound_socket(geometry);  // the bound one has shown that the queue can be had, and how
+    if (!made) return made;
+  }
+  made->zero_copy = zero_copy;
   return made;
 }
 

@@ -71,10 +71,20 @@ std::array<int, kFds> receive_fds(int channel) {
 }
 
 // Exit statuses of the unprivileged process: each step that may fail has its own.
-enum Status : int { kFine = 0, kNotDropped, kNoFds, kNoRings, kNotTold, kNoFrame, kFrameDiffers, kNotSent };
+enum Status : int {
+  kFine = 0,
+  kNotDropped,
+  kNoFds,
+  kNoRings,
+  kNotBound,
+  kNotTold,
+  kNoFrame,
+  kFrameDiffers,
+  kNotSent
+};
 
 // The unprivileged process: gets two descriptors, receives one frame and sends it back.
-[[noreturn]] void run_unprivileged(int channel, const Frame& expected) {
+[[noreturn]] void run_unprivileged(int channel, std::uint32_t port, const Frame& expected) {
   const rlimit none{0, 0};
   if (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0 || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
       ::setrlimit(RLIMIT_MEMLOCK, &none) != 0 || ::setuid(0) == 0)
@@ -84,6 +94,7 @@ enum Status : int { kFine = 0, kNotDropped, kNoFds, kNoRings, kNotTold, kNoFrame
   auto rings = Rings::map(socket, memory, kSmall);
   if (!rings) ::_exit(kNoRings);
   rings->fill();
+  if (!ensure_bound(socket, port, 0)) ::_exit(kNotBound);
   if (::write(channel, "r", 1) != 1) ::_exit(kNotTold);
   const auto frame = rings->receive(5000);
   if (!frame) ::_exit(kNoFrame);
@@ -119,7 +130,8 @@ void PacketSocketsTest::there_and_back(bool generic) {
   int channel[2];
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET, 0, channel), 0);
   const pid_t child = ::fork();
-  if (child == 0) run_unprivileged(channel[1], discover);
+  if (child == 0) run_unprivileged(channel[1], port.value, discover);
+  ::close(channel[1]);
   {
     auto made = sockets->make(port, 0, kSmall);
     ASSERT_TRUE(made) << made.error().message;
@@ -128,10 +140,10 @@ void PacketSocketsTest::there_and_back(bool generic) {
     ASSERT_TRUE(send_fds(channel[0], {made->socket.get(), made->memory.get()}));
   }
   char ready = 0;
-  ASSERT_EQ(::read(channel[0], &ready, 1), 1);
+  const bool is_ready = ::read(channel[0], &ready, 1) == 1;
   const Wire wire("xkta1");
-  wire.send(discover);
-  EXPECT_TRUE(wire.receive([&](const Frame& frame) { return frame == discover; }).has_value());
+  if (is_ready) wire.send(discover);
+  EXPECT_TRUE(is_ready && wire.receive([&](const Frame& frame) { return frame == discover; }).has_value());
   int status = -1;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   ASSERT_TRUE(WIFEXITED(status));
@@ -145,7 +157,6 @@ void PacketSocketsTest::there_and_back(bool generic) {
   })) << "the socket died with its process, so the kernel gets the packets";
   ASSERT_TRUE(classifier->detach(port, "xkta0"));
   ::close(channel[0]);
-  ::close(channel[1]);
 }
 
 TEST_F(PacketSocketsTest, AnUnprivilegedProcessUsesThem) { there_and_back(false); }
@@ -179,6 +190,7 @@ TEST_F(PacketSocketsTest, DefaultGeometryOnEveryQueue) {
 TEST_F(PacketSocketsTest, AQueueHasOneSocket) {
   auto first = sockets->make(port, 0, kSmall);
   ASSERT_TRUE(first);
+  ASSERT_TRUE(ensure_bound(first->socket.get(), port.value, 0));
   const auto second = sockets->make(port, 0, kSmall);
   ASSERT_FALSE(second);
   EXPECT_THAT(second.error().message, HasSubstr("another AF_XDP socket holds this queue"));

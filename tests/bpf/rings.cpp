@@ -5,7 +5,10 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <cstring>
+
+#include "tests/bpf/wire.h"
 
 namespace xk::test {
 namespace {
@@ -50,6 +53,17 @@ void Rings::fill() {
   for (std::uint32_t i = 0; i < geometry_.rx_frames; ++i, ++at)
     static_cast<std::uint64_t*>(fill_.entries)[at & fill_.mask] = std::uint64_t{i} * geometry_.frame_size;
   store(fill_.producer, at);
+}
+
+bool ensure_bound(int socket, std::uint32_t ifindex, std::uint16_t queue) {
+  if (::recvfrom(socket, nullptr, 0, MSG_DONTWAIT, nullptr, nullptr) >= 0 || errno != ENXIO) return true;
+  sockaddr_xdp address{};
+  address.sxdp_family = AF_XDP;
+  address.sxdp_flags = XDP_USE_NEED_WAKEUP | XDP_COPY;
+  address.sxdp_ifindex = ifindex;
+  address.sxdp_queue_id = queue;
+  return eventually(
+      [&] { return ::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0; });
 }
 
 std::optional<Frame> Rings::receive(int timeout_ms) {

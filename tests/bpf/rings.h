@@ -9,6 +9,9 @@
 
 namespace xk::test {
 
+// Binds the socket if its maker could not (xsk/packet_sockets.h); false if that fails.
+[[nodiscard]] bool ensure_bound(int socket, std::uint32_t ifindex, std::uint16_t queue);
+
 // Descriptors are borrowed. Needs no privilege. Unmaps nothing: its process is about to end.
 class Rings {
  public:
