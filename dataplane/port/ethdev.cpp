@@ -22,6 +22,12 @@ namespace {
 constexpr std::uint16_t kDescriptors = 1024;
 constexpr std::uint16_t kQueue = 0;
 
+// A driver without the operation (net_tap) has its interrupt on always.
+bool enable_interrupt(std::uint16_t port) {
+  const int result = rte_eth_dev_rx_intr_enable(port, kQueue);
+  return result == 0 || result == -ENOTSUP;
+}
+
 class EthdevQueue final : public PortQueue {
  public:
   // interrupts: an epoll descriptor that DPDK has the queue's interrupt in, or none.
@@ -70,9 +76,8 @@ std::uint16_t EthdevQueue::rx_burst(std::span<rte_mbuf*> out) {
 }
 
 bool EthdevQueue::arm() {
-  if (!interrupts_) return false;
   // A driver that cannot count answers with an error; its interrupt tells of waiting frames then.
-  return rte_eth_dev_rx_intr_enable(port_, kQueue) == 0 && rte_eth_rx_queue_count(port_, kQueue) <= 0;
+  return interrupts_ && enable_interrupt(port_) && rte_eth_rx_queue_count(port_, kQueue) <= 0;
 }
 
 void EthdevQueue::disarm() {
@@ -160,7 +165,7 @@ Mac Ethdev::mac() const {
 
 std::unique_ptr<PortQueue> Ethdev::queue() {
   Fd interrupts(epoll_create1(EPOLL_CLOEXEC));
-  if (!interrupts || rte_eth_dev_rx_intr_enable(port_, kQueue) != 0 ||
+  if (!interrupts || !enable_interrupt(port_) ||
       rte_eth_dev_rx_intr_ctl_q(port_, kQueue, interrupts.get(), RTE_INTR_EVENT_ADD, nullptr) != 0)
     interrupts.reset();
   return std::make_unique<EthdevQueue>(port_, std::move(interrupts));
