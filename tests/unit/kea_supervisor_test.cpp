@@ -32,7 +32,7 @@ std::string file(const std::string& path) {
 }
 
 class KeaSupervisor : public testing::Test {
- protected:
+ public:
   KeaSupervisor() : supervisor(Supervisor::make().value()) {}
   ~KeaSupervisor() override {
     for (const KeaStatus& status : supervisor->status()) (void)supervisor->stop(status.vrf);
@@ -40,6 +40,7 @@ class KeaSupervisor : public testing::Test {
     EXPECT_TRUE(tick_until(*supervisor, [&] { return supervisor->status().empty(); }));
   }
 
+ protected:
   KeaStatus status() {
     const auto all = supervisor->status();
     return all.empty() ? KeaStatus{} : all.front();
@@ -168,7 +169,8 @@ TEST_F(KeaSupervisor, ACrashLoopBacksOff) {
   };
   std::uint64_t now = 1'000'000;  // a clock of our own: the backoff takes no time here
   std::uint32_t restarts = 0;
-  for (const std::uint64_t delay : {100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000}) {
+  for (const std::uint64_t delay :
+       {100u, 200u, 400u, 800u, 1600u, 3200u, 6400u, 12800u, 25600u, 30000u, 30000u}) {
     ASSERT_TRUE(wait_for_death(now));
     EXPECT_THAT(status().last_error, HasSubstr("Kea exited with status 1: "));
     EXPECT_THAT(status().last_error, HasSubstr("does not match the prefix of a subnet"));
