@@ -30,14 +30,13 @@ std::unique_ptr<RuntimePort> Pipeline::make_runtime_port(const PortKey& key,
   port->slot = static_cast<std::uint16_t>(free_slot(0));
   port->queues = std::move(queues);
   for (const auto& queue : port->queues) {
-    port->rx_loops.push_back(next_loop(kStageRx));
+    auto state = std::make_unique<RxState>();
+    state->loop = next_loop(kStageRx);
+    port->rx.push_back(std::move(state));
     auto buffer = std::make_unique<TxBuffer>();
     buffer->queue = queue.get();
     buffer->loop = next_loop(kStageTx);
     port->tx.push_back(std::move(buffer));
-    auto loss = std::make_unique<Loss>();
-    loss->queue = queue.get();
-    losses_.push_back(std::move(loss));
   }
   return port;
 }
@@ -77,8 +76,9 @@ void Pipeline::remove_port(const PortKey& key) {
   std::move(first, ports_.end(), std::back_inserter(removed));
   ports_.erase(first, ports_.end());
   if (removed.empty()) return;
+  // The loops count what was lost until now as they leave the old generation.
+  for (const auto& port : removed) find_losses(*port);
   put_in_force(make_generation(generation_->forwarding, generation_->queues));
-  count_port_losses();
   close(std::move(removed));
 }
 
@@ -87,8 +87,7 @@ void Pipeline::close(std::vector<std::unique_ptr<RuntimePort>> ports) {
   for (const auto& port : ports) {
     for (std::size_t i = 0; i < port->queues.size(); ++i) {
       const PortQueue* queue = port->queues[i].get();
-      if (const int fd = queue->wait_fd(); fd >= 0) loops_[port->rx_loops[i]]->unwatch(fd);
-      std::erase_if(losses_, [queue](const auto& loss) { return loss->queue == queue; });
+      if (const int fd = queue->wait_fd(); fd >= 0) loops_[port->rx[i]->loop]->unwatch(fd);
     }
   }
 }
@@ -98,7 +97,7 @@ std::expected<void, Error> Pipeline::watch(const RuntimePort& port) {
   for (std::size_t i = 0; i < port.queues.size(); ++i) {
     const int fd = port.queues[i]->wait_fd();
     if (fd < 0) continue;
-    if (auto watched = loops_[port.rx_loops[i]]->watch(fd); !watched) return watched;
+    if (auto watched = loops_[port.rx[i]->loop]->watch(fd); !watched) return watched;
   }
   return {};
 }
@@ -181,10 +180,8 @@ std::unique_ptr<Generation> Pipeline::make_generation(std::shared_ptr<const Forw
     if (entry != nullptr) generation->port_of_id[id.value] = port.get();
     for (std::size_t i = 0; i < port->queues.size(); ++i) {
       PortQueue* queue = port->queues[i].get();
-      const auto loss =
-          std::ranges::find_if(losses_, [queue](const auto& one) { return one->queue == queue; });
-      LoopView& receiver = generation->loops[port->rx_loops[i]];
-      receiver.rx.push_back(RxBinding{queue, port.get(), id, entry != nullptr, &(*loss)->buffer_none_seen});
+      LoopView& receiver = generation->loops[port->rx[i]->loop];
+      receiver.rx.push_back(RxBinding{queue, port.get(), id, entry != nullptr, port->rx[i].get()});
       receiver.polled = receiver.polled || (queue->wait_fd() < 0 && !queue->gone());
       generation->loops[port->tx[i]->loop].tx.push_back(port->tx[i].get());
     }

@@ -13,9 +13,8 @@
 
 namespace xk {
 
-// One slot a loop, and the last for the control thread.
-inline constexpr std::uint32_t kControlSlot = kLcoresMax - 1;
-inline constexpr std::uint32_t kLoopsMax = kLcoresMax - 1;
+// One slot a loop.
+inline constexpr std::uint32_t kLoopsMax = kLcoresMax;
 
 class CountersRegion {
  public:

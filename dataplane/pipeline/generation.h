@@ -16,9 +16,9 @@ namespace xk {
 struct RxBinding {
   PortQueue* queue = nullptr;
   RuntimePort* port = nullptr;
-  PortId id{};                                // of the port in the snapshot
-  bool mapped = false;                        // the snapshot has it
-  std::uint64_t* buffer_none_seen = nullptr;  // the loop's, of the port's queue
+  PortId id{};          // of the port in the snapshot
+  bool mapped = false;  // the snapshot has it
+  RxState* state = nullptr;
 };
 
 // What one loop runs in this generation.

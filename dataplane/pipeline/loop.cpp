@@ -105,6 +105,7 @@ bool Loop::iterate() {
 // Moves to the published generation and says so: from here on nothing of the old one is touched.
 // Nothing is in this loop's hands between two iterations but ids.
 void Loop::adopt() {
+  if (view_ != nullptr) count_lost();
   const std::uint64_t epoch = shared_.epoch.load(std::memory_order_acquire);
   generation_ = shared_.generation.load(std::memory_order_acquire);
   forwarding_ = generation_->forwarding.get();
@@ -181,15 +182,18 @@ void Loop::wake_touched() {
   }
 }
 
-// Frames that found no buffer were never seen by classify: they belong to no VRF.
+// Frames that were lost before classify could see them belong to no VRF.
 void Loop::count_lost() {
+  const auto count = [this](std::uint64_t lost, std::uint64_t& counted, Outcome reason) {
+    if (lost == counted) return;
+    counters_[0].rx.add(lost - counted);
+    count_drop(VrfId{}, reason, lost - counted);
+    counted = lost;
+  };
   for (const RxBinding& binding : view_->rx) {
-    const std::uint64_t lost = binding.queue->buffer_none();
-    const std::uint64_t fresh = lost - *binding.buffer_none_seen;
-    if (fresh == 0) continue;
-    *binding.buffer_none_seen = lost;
-    counters_[0].rx.add(fresh);
-    count_drop(VrfId{}, XK_BUFFER_NONE, fresh);
+    RxState& state = *binding.state;
+    count(binding.queue->buffer_none(), state.buffer_none_counted, XK_BUFFER_NONE);
+    count(state.overrun.load(std::memory_order_relaxed), state.overrun_counted, XK_PORT_OVERRUN);
   }
 }
 

@@ -181,15 +181,20 @@ void Pipeline::quiesce() {
   }
 }
 
-void Pipeline::count_port_losses() {
-  VrfCounters& nobody = options_.counters->block(kControlSlot)[0];
-  for (const auto& loss : losses_) {
-    const std::uint64_t lost = af_xdp_lost(*loss->queue);
-    if (lost == loss->lost_seen) continue;
-    nobody.rx.add(lost - loss->lost_seen);
-    nobody.outcomes[XK_PORT_OVERRUN].add(lost - loss->lost_seen);
-    loss->lost_seen = lost;
+bool Pipeline::find_losses(const RuntimePort& port) const {
+  bool found = false;
+  for (std::size_t i = 0; i < port.queues.size(); ++i) {
+    const std::uint64_t lost = af_xdp_lost(*port.queues[i]);
+    found |= port.rx[i]->overrun.exchange(lost, std::memory_order_relaxed) != lost;
   }
+  return found;
+}
+
+void Pipeline::count_port_losses() {
+  bool found = false;
+  for (const auto& port : ports_) found |= find_losses(*port);
+  if (!found) return;
+  for (const auto& loop : loops_) loop->wake();
 }
 
 }  // namespace xk

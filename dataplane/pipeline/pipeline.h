@@ -61,7 +61,7 @@ class Pipeline {
   [[nodiscard]] std::expected<void, Error> publish(std::unique_ptr<const Forwarding> forwarding);
   [[nodiscard]] std::uint64_t generation() const;
 
-  // Counts what the ports lost before rx_burst could see it. Call about every second.
+  // Has the loops count what the ports lost before rx_burst could see it. Call about every second.
   void count_port_losses();
   // Times the loops went to sleep; whether all of them are asleep now.
   [[nodiscard]] std::uint64_t sleeps() const;
@@ -84,6 +84,7 @@ class Pipeline {
   void close(std::vector<std::unique_ptr<RuntimePort>> ports);
   void put_in_force(std::unique_ptr<Generation> generation);
   void quiesce();
+  bool find_losses(const RuntimePort& port) const;
   void drain(std::vector<std::unique_ptr<VrfQueue>> queues);
 
   PipelineOptions options_;
@@ -93,12 +94,6 @@ class Pipeline {
   std::unique_ptr<Generation> generation_;
   std::vector<std::unique_ptr<VrfQueue>> queues_;  // of the VRFs of the snapshot in force
   std::vector<std::unique_ptr<RuntimePort>> ports_;
-  struct Loss {
-    const PortQueue* queue = nullptr;
-    std::uint64_t buffer_none_seen = 0;
-    std::uint64_t lost_seen = 0;
-  };
-  std::vector<std::unique_ptr<Loss>> losses_;
   std::uint32_t serials_ = 0;
   std::uint32_t assigned_[2] = {0, 0};  // receive and transmit queues given to loops so far
 };

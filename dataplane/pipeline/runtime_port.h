@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -40,12 +41,20 @@ struct TxBuffer {
   std::array<Counted, kBurstMax> counted{};
 };
 
+// What is known of one receive queue beside its packets.
+struct RxState {
+  std::uint32_t loop = 0;                 // index of the rx loop
+  std::atomic<std::uint64_t> overrun{0};  // frames the device lost, as the control thread found
+  std::uint64_t overrun_counted = 0;      // the loop's: what of these is in the counters
+  std::uint64_t buffer_none_counted = 0;
+};
+
 struct RuntimePort {
   PortKey key;
   std::uint16_t slot = 0;    // place in the table of ports while it lives
   std::uint32_t serial = 0;  // never used again: a packet for a port that is gone meets no other
   std::vector<std::unique_ptr<PortQueue>> queues;
-  std::vector<std::uint32_t> rx_loops;        // index of the rx loop, by queue
+  std::vector<std::unique_ptr<RxState>> rx;   // by queue
   std::vector<std::unique_ptr<TxBuffer>> tx;  // by queue
   // Two ports joined: an ethdev port and its exception port. What is not ours goes across.
   RuntimePort* peer = nullptr;

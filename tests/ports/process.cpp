@@ -131,12 +131,23 @@ std::optional<ipc::Applied> Kead::publish(const Snapshot& snapshot) {
 bool Kead::sees_the_end() { return readable(channel_->fd()) && !channel_->receive().has_value(); }
 
 std::uint64_t Kead::count(std::uint32_t vrf, Counter VrfCounters::* counter) const {
+  return sum(vrf, [counter](const VrfCounters& counters) -> const Counter& { return counters.*counter; });
+}
+
+std::uint64_t Kead::count(std::uint32_t vrf, Outcome outcome) const {
+  return sum(vrf, [outcome](const VrfCounters& counters) -> const Counter& {
+    return counters.outcomes[static_cast<std::size_t>(outcome)];
+  });
+}
+
+std::uint64_t Kead::sum(std::uint32_t vrf,
+                        const std::function<const Counter&(const VrfCounters&)>& of) const {
   const auto* header = reinterpret_cast<const CountersHeader*>(counters_);
   const auto* slots = reinterpret_cast<const VrfCounters*>(counters_ + kCountersOffset);
-  std::uint64_t sum = 0;
+  std::uint64_t total = 0;
   for (std::uint32_t lcore = 0; lcore < header->lcore_slots; ++lcore)
-    sum += (slots[std::size_t{lcore} * header->vrf_slots + vrf].*counter).get();
-  return sum;
+    total += of(slots[std::size_t{lcore} * header->vrf_slots + vrf]).get();
+  return total;
 }
 
 }  // namespace xk::test

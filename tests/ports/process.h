@@ -3,7 +3,7 @@
 
 #include <sys/types.h>
 
-#include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,11 +56,14 @@ class Kead {
   // The dataplane closed the connection.
   [[nodiscard]] bool sees_the_end();
   [[nodiscard]] int counters_fd() const { return counters_fd_.get(); }
-  // Sum over the writers, of the memory the last Hello brought.
+  // Sums over the writers, of the memory the last Hello brought.
   [[nodiscard]] std::uint64_t count(std::uint32_t vrf, Counter VrfCounters::* counter) const;
+  [[nodiscard]] std::uint64_t count(std::uint32_t vrf, Outcome outcome) const;
 
  private:
   [[nodiscard]] std::optional<ipc::Received> next();
+  [[nodiscard]] std::uint64_t sum(std::uint32_t vrf,
+                                  const std::function<const Counter&(const VrfCounters&)>& of) const;
   Fd listening_;
   std::optional<ipc::Channel> channel_;
   Fd counters_fd_;

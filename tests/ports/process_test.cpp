@@ -242,6 +242,28 @@ TEST_F(DataplaneProcess, SaysWhatItCannotBe) {
   EXPECT_THAT(refused(wanted, 0), HasSubstr("port wan"));
 }
 
+// What the kernel could not put into a full ring is named too, whether the port stays or goes.
+TEST_F(DataplaneProcess, NamesWhatAPortLost) {
+  test::Process process(path, log_path);
+  ASSERT_TRUE(kead.accept());
+  kead.send(settings());
+  give(clients, "xktd0");
+  give(servers, "xktd2");
+  ASSERT_EQ(kead.publish(snapshot_on(clients.ifindex(), servers.ifindex(), 1)), (ipc::Applied{1, ""}));
+  const test::Wire client("xktd1");
+  process.signal(SIGSTOP);
+  for (std::uint32_t i = 0; i < 100; ++i) client.send(untagged_discover(i));
+  process.signal(SIGCONT);
+  EXPECT_TRUE(test::eventually([&] {
+    return kead.count(0, XK_PORT_OVERRUN) == 36 && kead.count(1, &VrfCounters::rx) == 64;
+  })) << kead.count(0, XK_PORT_OVERRUN);
+  process.signal(SIGSTOP);
+  for (std::uint32_t i = 0; i < 100; ++i) client.send(untagged_discover(i));
+  kead.send(ipc::ReleasePorts{{clients.ifindex()}});
+  process.signal(SIGCONT);
+  EXPECT_TRUE(test::eventually([&] { return kead.count(0, XK_PORT_OVERRUN) == 72; }));
+}
+
 // A port that cannot be taken refuses the snapshots that have it, not the connection.
 TEST_F(DataplaneProcess, APortThatCannotBeTakenIsNamed) {
   test::Process process(path, log_path);
