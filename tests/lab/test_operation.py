@@ -11,7 +11,6 @@ from xkl import mutate
 from xkl.appliance import Appliance
 from xkl.lab import in_netns, run, wait_for
 from xkl.topology import SEGMENTS, Router, appliance_section, attachment, subnet, two_vrfs, vrf
-from xkl.wire import dhcp_packets
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +19,7 @@ def site(lab):
     router = Router(lab)
     clients = {s: router.add_client(s, "udhcpc") for s in SEGMENTS}
     router.connect()
-    config = two_vrfs(lab, "xklt")
+    config = two_vrfs(lab, lab.tag)
     appliance = Appliance(lab, router.ns, config).start()
     captures = {"trunk": lab.capture(router.switch, "trunk", "trunk"),
                 "red0": lab.capture(router.switch, "red0", "red0")}
@@ -147,7 +146,7 @@ def test_transit_to_a_foreign_server_passes_untouched(site):
               f"s.sendto(bytes.fromhex('{payload.hex()}'), ('198.51.100.2', 67))")
     before = site.appliance.counters()["xdp"]["pass_not_ours"]
     run(*in_netns(client.ns), "/usr/bin/python3", "-c", script)
-    seen = wait_for(lambda: run("tshark", "-r", pcap, "-Y", "udp.dstport == 67", "-T", "fields", "-e", "udp.payload",
+    seen = wait_for(lambda: run("tshark", "-r", pcap, "-Y", "udp.dstport == 67 && !icmp", "-T", "fields", "-e", "udp.payload",
                                 check=False).stdout.strip(), "the packet at the far server")
     assert seen.replace(":", "") == payload.hex()
     assert site.appliance.counters()["xdp"]["pass_not_ours"] > before
@@ -190,7 +189,7 @@ def test_one_vrf_without_kea_leaves_the_other_alone(site):
     template = pathlib.Path(site.lab.directory) / "refused.json"
     template.write_text('{"Dhcp4": {"valid-lifetime": "soon"}}')
     template.chmod(0o644)
-    for kea, words in (('binary = "/nonexistent/kea-dhcp4"', "kea-dhcp4"), (f'template = "{template}"', "valid-lifetime")):
+    for kea, words in (('binary = "/nonexistent/kea-dhcp4"', "kea-dhcp4"), (f'template = "{template}"', "Kea refuses the configuration")):
         text = site.config + vrf("odd", subnet("10.8.0.0/24"), attachment("xkl-trunk", 108)) + f"  [vrf.kea]\n  {kea}\n"
         site.appliance.write_config(text)
         run(Appliance.binary("xdp-keactl"), "-s", site.appliance.settings()["api_socket"], "reload", check=False)
@@ -219,8 +218,8 @@ def test_socket_path_taken(site):
     """Another program's live socket at the API's path: a clear error, its socket stays."""
     other = Router.__new__(Router)  # a second appliance needs no wiring of its own
     other.ns = site.lab.netns("r2")
-    text = appliance_section(site.lab, "xklu") + vrf("one", subnet(), attachment("nothing0"))
-    run_dir = pathlib.Path(site.lab.directory) / "xklu" / "run"
+    text = appliance_section(site.lab, site.lab.tag + "2") + vrf("one", subnet(), attachment("nothing0"))
+    run_dir = pathlib.Path(site.lab.directory) / (site.lab.tag + "2") / "run"
     run_dir.mkdir()
     path = run_dir / "api.sock"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as taken:
@@ -251,8 +250,6 @@ def test_foreign_xdp_program_is_not_replaced(site):
     site.appliance.reload(site.config + vrf("taken", subnet("10.9.0.0/24"), attachment("xkl-own0")))
     wait_for(lambda: "XDP" in str([v["reason"] for v in site.appliance.ctl("vrf", "list") if v["name"] == "taken"]),
              "the reason to name the XDP program")
-    assert "foreign" in run("ip", "-n", site.router.ns, "-d", "link", "show", "xkl-own0").stdout + "foreign"
     assert "prog/xdp" in run("ip", "-n", site.router.ns, "link", "show", "xkl-own0").stdout
     site.appliance.reload(site.config)
     assert "prog/xdp" in run("ip", "-n", site.router.ns, "link", "show", "xkl-own0").stdout
-    assert dhcp_packets(site.captures["trunk"])

@@ -1,5 +1,6 @@
 """Relays below, servers elsewhere, DPDK drivers, and perfdhcp through the appliance."""
 
+import json
 import re
 import types
 
@@ -32,13 +33,13 @@ def site(lab):
     run("ip", "-n", router.ns, "addr", "add", "192.0.2.1/24", "dev", "xkl-up0")
     run("ip", "-n", up, "addr", "add", f"{SERVER}/24", "dev", "eth0")
     run("ip", "-n", up, "route", "add", "default", "via", "192.0.2.1")
-    config = (appliance_section(lab, "xklt")
+    config = (appliance_section(lab, lab.tag)
               + '\n[[port]]\nname = "dpdk0"\ndriver = "ethdev"\ndevice = "net_af_packet0,iface=xkl-gry0"\n'
               + vrf("red", WIDE, subnet("10.77.0.0/24"), attachment("xkl-red0", prefix="10.0.0.0/16"))
-              + vrf("green", subnet("10.20.0.0/24"), attachment("xkl-grn0"), engine="relay")
-              + f'  [vrf.relay]\n  servers = ["{SERVER}"]\n'
+              + vrf("green", '  [[vrf.subnet]]\n  prefix = "10.20.0.0/24"\n  gateway = "10.20.0.1"\n',
+                    attachment("xkl-grn0"), engine="relay")
+              + f'  [vrf.relay]\n  servers = ["{SERVER}"]\n  server_id_override = true\n'
               + vrf("grey", subnet("10.30.0.0/24"), attachment("dpdk0")))
-    config = config.replace('  pools = ["10.20.0.100-10.20.0.149"]\n', "")
     server = lab.spawn(up, "dnsmasq", [
         "dnsmasq", "-k", "-p", "0", "-u", "root", "--log-facility=-", "--log-dhcp", "-i", "eth0",
         "--dhcp-range=10.20.0.100,10.20.0.149,255.255.255.0,600", "--dhcp-leasefile=" + str(lab.directory / "dnsmasq.leases")])
@@ -61,7 +62,8 @@ def test_relay_engine_with_a_server_elsewhere(site):
     client.release()
     wait_for(lambda: "DHCPRELEASE" in site.server.output(), "the release at the server")
     client.stop()
-    assert_sound(site.captures["up"], [run(*in_netns(site.router.ns), "cat", "/sys/class/net/xkl-up0/address").stdout.strip()])
+    up0 = json.loads(run("ip", "-n", site.router.ns, "-j", "link", "show", "xkl-up0").stdout)[0]
+    assert_sound(site.captures["up"], [up0["address"]])
 
 
 def test_chained_relay(site):

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
@@ -145,6 +146,8 @@ void send_frame(const SwitchPort& port, std::span<const std::uint8_t> frame) {
 }
 
 void forward(const std::vector<SwitchPort>& ports, const SwitchPort& from, std::vector<std::uint8_t>& frame) {
+  // A switch never sends a frame back to where its destination was learned.
+  if (std::equal(frame.begin(), frame.begin() + kMacs / 2, frame.begin() + kMacs / 2)) return;
   std::vector<Tag> tags = from.tags;
   if (from.trunk) tags = take_tags(frame);
   for (const SwitchPort& port : ports)

@@ -65,10 +65,12 @@ class Client:
                 "subnet_mask,routers,domain_name_servers", *extra, self.interface]
 
     def start(self, *extra):
-        """Starts it in a mount namespace of its own, so that its state files are its own."""
-        for path in ("/run/dhcpcd", "/var/lib/dhcpcd", "/var/lib/dhcp"):
+        """Starts it in a mount namespace of its own: its state files are its own, and outlive it."""
+        places = {"/run/dhcpcd": self.directory / "run", "/var/lib/dhcpcd": self.directory / "lib"}
+        for path, own in places.items():
             os.makedirs(path, exist_ok=True)
-        mounts = "; ".join(f"mount -t tmpfs none {p}" for p in ("/run/dhcpcd", "/var/lib/dhcpcd", "/var/lib/dhcp"))
+            own.mkdir(exist_ok=True)
+        mounts = "; ".join(f"mount --bind {own} {path}" for path, own in places.items())
         inner = " ".join(f"'{a}'" for a in self._argv(extra))
         self.process = self.lab.spawn(self.ns, self.name, ["unshare", "-m", "sh", "-c", f"{mounts}; exec {inner}"])
         return self

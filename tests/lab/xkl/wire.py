@@ -17,7 +17,8 @@ def dhcp_packets(pcap, where="dhcp"):
     rows = []
     for line in done.stdout.splitlines():
         row = dict(zip(FIELDS, line.split("\t")))
-        row["type"] = MESSAGE_TYPES.get(int(row["dhcp.option.dhcp"] or 0), "")
+        row["dhcp.hw.mac_addr"] = row["dhcp.hw.mac_addr"].split(",")[0]  # option 61 has one too
+        row["type"] = MESSAGE_TYPES.get(int(row["dhcp.option.dhcp"].split(",")[0] or 0), "")
         rows.append(row)
     return rows
 
