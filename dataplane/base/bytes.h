@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -70,9 +71,16 @@ class ByteWriter {
   [[nodiscard]] std::size_t left() const { return bytes_.size() - at_; }
   [[nodiscard]] Bytes written() const { return bytes_.first(at_); }
 
-  void u8(std::uint8_t number) { big_endian(number, 1); }
+  void u8(std::uint8_t number) {
+    if (room(1)) bytes_[at_++] = number;
+  }
   void u16(std::uint16_t number) { big_endian(number, 2); }
-  void u32(std::uint32_t number) { big_endian(number, 4); }
+  void u32(std::uint32_t number) {
+    if (!room(4)) return;
+    const std::uint32_t word = std::endian::native == std::endian::little ? std::byteswap(number) : number;
+    std::memcpy(bytes_.data() + at_, &word, 4);
+    at_ += 4;
+  }
   void u64(std::uint64_t number) { big_endian(number, 8); }
   void ip4(Ip4 address) { u32(address.value); }
   void mac(const Mac& mac) { bytes(mac.bytes); }

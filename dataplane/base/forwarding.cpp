@@ -13,16 +13,24 @@ constexpr std::size_t kCircuitIdMax = 255;
 
 std::unexpected<Error> wrong(std::string message) { return std::unexpected(Error{std::move(message)}); }
 
+template <typename Word>
+Word load(const char* at) {
+  Word word = 0;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+// Whole words, so that nothing is put together in memory first.
 std::uint64_t circuit_hash(VrfId server_vrf, std::string_view text) {
   constexpr std::uint64_t kMultiplier = 0x9e3779b97f4a7c15u;
-  std::uint64_t hash = (server_vrf.value + 1) * kMultiplier;
-  while (!text.empty()) {
-    std::uint64_t word = 0;
-    const std::size_t n = std::min(text.size(), sizeof word);
-    std::memcpy(&word, text.data(), n);
-    hash = (std::rotl(hash, 29) ^ word ^ text.size() << 56) * kMultiplier;
-    text.remove_prefix(n);
+  std::uint64_t hash = (server_vrf.value + text.size() + 1) * kMultiplier;
+  const auto mix = [&hash](std::uint64_t word) { hash = (std::rotl(hash, 29) ^ word) * kMultiplier; };
+  for (; text.size() >= 8; text.remove_prefix(8)) mix(load<std::uint64_t>(text.data()));
+  if (text.size() >= 4) {
+    mix(load<std::uint32_t>(text.data()));
+    text.remove_prefix(4);
   }
+  for (const char c : text) mix(static_cast<unsigned char>(c));
   hash ^= hash >> 32;
   return hash == 0 ? 1 : hash;
 }

@@ -36,7 +36,18 @@ struct VlanTag {
 
 struct Mac {
   std::array<std::uint8_t, 6> bytes{};
-  friend constexpr auto operator<=>(const Mac&, const Mac&) = default;
+  // The address as a number of 48 bits, first byte highest.
+  [[nodiscard]] constexpr std::uint64_t number() const {
+    const std::uint32_t high = std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 |
+                               std::uint32_t{bytes[2]} << 8 | bytes[3];
+    return std::uint64_t{high} << 16 | static_cast<std::uint32_t>(bytes[4] << 8 | bytes[5]);
+  }
+  friend constexpr bool operator==(const Mac& one, const Mac& other) {
+    return one.number() == other.number();
+  }
+  friend constexpr auto operator<=>(const Mac& one, const Mac& other) {
+    return one.number() <=> other.number();
+  }
   [[nodiscard]] static constexpr Mac broadcast() { return Mac{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}; }
   [[nodiscard]] constexpr bool is_zero() const { return *this == Mac{}; }
   // Whether one station can have it: neither zero nor a group address (IEEE 802 8.2).

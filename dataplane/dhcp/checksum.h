@@ -1,4 +1,4 @@
-// The Internet checksum (RFC 1071), summed eight bytes at a time. A sum is kept in the machine's
+// The Internet checksum (RFC 1071), summed 32 bytes at a time. A sum is kept in the machine's
 // byte order over words as they lie in memory (RFC 1071 1.B), so nothing is swapped on the way.
 #pragma once
 
@@ -20,27 +20,36 @@ namespace xk {
 [[nodiscard]] inline std::uint64_t checksum_add(std::uint64_t sum, Bytes bytes) {
   const std::uint8_t* at = bytes.data();
   std::size_t left = bytes.size();
-  std::uint64_t low = 0;
-  std::uint64_t high = 0;
-  for (; left >= 16; left -= 16, at += 16) {
-    std::uint64_t one = 0;
-    std::uint64_t other = 0;
-    std::memcpy(&one, at, 8);
-    std::memcpy(&other, at + 8, 8);
+  // Two 64-bit lanes at a time, each summing 32-bit halves: no carry is lost, no lane waits.
+  using Lanes = std::uint64_t __attribute__((vector_size(16)));
+  Lanes low{};
+  Lanes high{};
+  for (; left >= 2 * sizeof(Lanes); left -= 2 * sizeof(Lanes), at += 2 * sizeof(Lanes)) {
+    Lanes one;
+    Lanes other;
+    std::memcpy(&one, at, sizeof one);
+    std::memcpy(&other, at + sizeof one, sizeof other);
     low += (one & 0xffffffffu) + (other & 0xffffffffu);
     high += (one >> 32) + (other >> 32);
+  }
+  low += high;
+  sum += low[0] + low[1];
+  for (; left >= 4; left -= 4, at += 4) {
+    std::uint32_t word = 0;
+    std::memcpy(&word, at, 4);
+    sum += word;
   }
   for (; left >= 2; left -= 2, at += 2) {
     std::uint16_t word = 0;
     std::memcpy(&word, at, 2);
-    low += word;
+    sum += word;
   }
   if (left == 1) {
     std::uint16_t word = 0;
     std::memcpy(&word, at, 1);
-    low += word;
+    sum += word;
   }
-  return sum + low + high;
+  return sum;
 }
 
 // The sum as one 16-bit word, not complemented: 0xffff when bytes that carry a right checksum were

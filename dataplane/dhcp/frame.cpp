@@ -7,25 +7,26 @@
 namespace xk {
 namespace {
 
-constexpr std::uint8_t kUdp = 17;
+constexpr std::uint16_t kUdp = 17;
 constexpr std::uint16_t kChecksumRight = 0xffff;
-constexpr std::uint8_t kTimeToLive = 64;
+constexpr std::uint16_t kTimeToLive = 64;
 
 std::uint32_t load_be32(const std::uint8_t* at) {
   return std::uint32_t{at[0]} << 24 | std::uint32_t{at[1]} << 16 | std::uint32_t{at[2]} << 8 | at[3];
 }
 
-void store_be16(std::uint8_t* at, std::size_t number) {
-  at[0] = static_cast<std::uint8_t>(number >> 8);
-  at[1] = static_cast<std::uint8_t>(number);
+void store_be16(std::uint8_t* at, std::uint16_t number) {
+  const std::uint16_t word = network_word(number);
+  std::memcpy(at, &word, sizeof word);
 }
 
 void store_be32(std::uint8_t* at, std::uint32_t number) {
-  store_be16(at, number >> 16);
-  store_be16(at + 2, number & 0xffffu);
+  const std::uint32_t word = std::endian::native == std::endian::little ? std::byteswap(number) : number;
+  std::memcpy(at, &word, sizeof word);
 }
 
-void store_word(std::uint8_t* at, std::uint16_t word) { std::memcpy(at, &word, sizeof word); }
+// Adds the two words of a number in network order to a sum of numbers, not of words in memory.
+std::uint64_t words_of(Ip4 address) { return (address.value >> 16) + (address.value & 0xffffu); }
 
 // The sum of the UDP pseudo-header (RFC 768); addresses are the eight bytes in the IPv4 header.
 std::uint64_t pseudo_sum(const std::uint8_t* addresses, std::size_t udp_length) {
@@ -57,21 +58,20 @@ std::expected<Datagram4, Outcome> check_datagram4(Bytes frame, const xk_headers&
   const std::size_t udp_length = xk_load_be16(udp + 4);
   if (udp_length < kUdpHeader || udp_length > udp_space) return std::unexpected(XK_UDP_LENGTH_BAD);
 
-  Datagram4 datagram{.source = Ip4{load_be32(ip + 12)},
-                     .destination = Ip4{load_be32(ip + 16)},
-                     .source_port = xk_load_be16(udp),
-                     .destination_port = xk_load_be16(udp + 2),
-                     .payload = {udp + kUdpHeader, udp_length - kUdpHeader}};
+  bool partial = false;
   std::uint16_t checksum = 0;
   std::memcpy(&checksum, udp + 6, sizeof checksum);
   if (checksum != 0) {
     const std::uint64_t pseudo = pseudo_sum(ip + 12, udp_length);
     if (checksum_fold(checksum_add(pseudo, {udp, udp_length})) != kChecksumRight) {
       if (checksum != checksum_fold(pseudo)) return std::unexpected(XK_UDP_CHECKSUM_BAD);
-      datagram.checksum_partial = true;
+      partial = true;
     }
   }
-  return datagram;
+  // Made where it is returned: a copy would wait for the stores.
+  return std::expected<Datagram4, Outcome>(std::in_place, Ip4{load_be32(ip + 12)}, Ip4{load_be32(ip + 16)},
+                                           xk_load_be16(udp), xk_load_be16(udp + 2), partial,
+                                           Bytes(udp + kUdpHeader, udp_length - kUdpHeader));
 }
 
 std::size_t write_ethernet(MutableBytes out, const Mac& destination, const Mac& source, const VlanTag& outer,
@@ -98,28 +98,31 @@ void write_headers4(MutableBytes frame, const FrameHeaders4& headers) {
   const std::size_t l3 = write_ethernet(frame, headers.destination_mac, headers.source_mac, headers.outer,
                                         headers.inner, XK_ETHERTYPE_IP4);
   std::uint8_t* ip = frame.data() + l3;
-  const std::size_t udp_length = frame.size() - l3 - kIp4Header;
-  ip[0] = 0x45;
-  ip[1] = 0;
-  store_be16(ip + 2, kIp4Header + udp_length);
+  const auto total_length = static_cast<std::uint16_t>(frame.size() - l3);
+  const auto udp_length = static_cast<std::uint16_t>(total_length - kIp4Header);
+  // The headers are summed as numbers: reading them back would wait for the stores.
+  const std::uint64_t addresses = words_of(headers.source) + words_of(headers.destination);
+  const std::uint64_t ip_sum =
+      0x4500u + std::uint64_t{total_length} + headers.identification + (kTimeToLive << 8 | kUdp) + addresses;
+  store_be16(ip, 0x4500);
+  store_be16(ip + 2, total_length);
   store_be16(ip + 4, headers.identification);
   store_be16(ip + 6, 0);
-  ip[8] = kTimeToLive;
-  ip[9] = kUdp;
-  store_be16(ip + 10, 0);
+  store_be16(ip + 8, kTimeToLive << 8 | kUdp);
+  store_be16(ip + 10, static_cast<std::uint16_t>(~checksum_fold(ip_sum)));
   store_be32(ip + 12, headers.source.value);
   store_be32(ip + 16, headers.destination.value);
-  store_word(ip + 10, static_cast<std::uint16_t>(~checksum_fold(checksum_add(0, {ip, kIp4Header}))));
 
   std::uint8_t* udp = ip + kIp4Header;
+  const std::uint64_t pseudo = addresses + kUdp + udp_length;
+  const std::uint64_t header = std::uint64_t{headers.source_port} + headers.destination_port + udp_length;
+  const std::uint16_t payload = checksum_fold(checksum_add(0, Bytes(frame).subspan(size)));
+  const auto checksum = static_cast<std::uint16_t>(~checksum_fold(pseudo + header + network_word(payload)));
   store_be16(udp, headers.source_port);
   store_be16(udp + 2, headers.destination_port);
   store_be16(udp + 4, udp_length);
-  store_be16(udp + 6, 0);
-  const std::uint64_t sum = checksum_add(pseudo_sum(ip + 12, udp_length), {udp, udp_length});
-  const auto checksum = static_cast<std::uint16_t>(~checksum_fold(sum));
   // RFC 768: a checksum that comes out as zero is sent as all ones, zero means none.
-  store_word(udp + 6, checksum == 0 ? std::uint16_t{0xffff} : checksum);
+  store_be16(udp + 6, checksum == 0 ? std::uint16_t{0xffff} : checksum);
 }
 
 }  // namespace xk

@@ -42,27 +42,34 @@ class Scan {
   Options4& options_;
 };
 
-}  // namespace
-
-std::expected<Options4, Outcome> scan_options4(Bytes message) {
-  Options4 options;
+// The first fault, or XK_OUTCOME_COUNT.
+Outcome fill(Bytes message, Options4& options) {
   if (message.size() < dhcp4::kOptions || message.size() > std::numeric_limits<std::uint16_t>::max())
-    return std::unexpected(XK_DHCP_TRUNCATED);
+    return XK_DHCP_TRUNCATED;
   Scan scan(message, options);
   const auto end = walk_option_field(message, dhcp4::kOptions, message.size(), OptionField::options, scan);
-  if (!end) return std::unexpected(end.error());
+  if (!end) return end.error();
   options.end = static_cast<std::uint16_t>(*end);
   if ((options.overload & kOverloadFile) != 0) {
     const auto file =
         walk_option_field(message, dhcp4::kFile, dhcp4::kFile + dhcp4::kFileSize, OptionField::file, scan);
-    if (!file) return std::unexpected(file.error());
+    if (!file) return file.error();
   }
   if ((options.overload & kOverloadSname) != 0) {
     const auto sname = walk_option_field(message, dhcp4::kSname, dhcp4::kSname + dhcp4::kSnameSize,
                                          OptionField::sname, scan);
-    if (!sname) return std::unexpected(sname.error());
+    if (!sname) return sname.error();
   }
-  if (options.type == MessageType::none) return std::unexpected(XK_OPTION_MESSAGE_TYPE_BAD);
+  return options.type == MessageType::none ? XK_OPTION_MESSAGE_TYPE_BAD : XK_OUTCOME_COUNT;
+}
+
+}  // namespace
+
+std::expected<Options4, Outcome> scan_options4(Bytes message) {
+  // Filled where it is returned: a copy would wait for the stores.
+  std::expected<Options4, Outcome> options{std::in_place};
+  if (const Outcome fault = fill(message, *options); fault != XK_OUTCOME_COUNT)
+    options = std::unexpected(fault);
   return options;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 namespace xk {
 namespace {
@@ -23,9 +22,7 @@ RecentRequests::RecentRequests(std::size_t slots, std::uint64_t keep_ms, std::si
 
 RecentRequests::Key RecentRequests::key_of(VrfId server_vrf, std::uint32_t xid, const Mac& chaddr) {
   // VRF ids fit 16 bits and are not 0 (limits.h): neither is the key.
-  std::uint64_t who = 0;
-  std::memcpy(&who, chaddr.bytes.data(), chaddr.bytes.size());
-  return Key{who | std::uint64_t{server_vrf.value} << 48, xid};
+  return Key{chaddr.number() | std::uint64_t{server_vrf.value} << 48, xid};
 }
 
 std::size_t RecentRequests::bucket_of(const Key& key) const {

@@ -11,10 +11,11 @@
 namespace xk {
 namespace {
 
+// What was parsed is borrowed: copying it would wait for the stores that wrote it.
 struct Reply {
-  Datagram4 datagram;
-  Message4View message;
-  Options4 options;
+  const Datagram4& datagram;
+  const Message4View& message;
+  const Options4& options;
 };
 
 // Where a reply belongs and what of its option 82 is ours.
@@ -40,68 +41,61 @@ bool is_from_server(MessageType type) {
   }
 }
 
-std::expected<Reply, Outcome> check_reply(const Received& received, const Forwarding& forwarding) {
+std::expected<Message4View, Outcome> parse_message(const Received& received, const Forwarding& forwarding,
+                                                   const Datagram4& datagram) {
   const bool handoff = received.attachment->role == AttachmentRole::handoff;
-  const auto datagram = check_datagram4(received.frame, received.headers);
-  if (!datagram) return std::unexpected(datagram.error());
   // Kea sends some answers straight to a client, port 68: all it sends from its port is its answer.
-  const std::uint16_t port = handoff ? datagram->source_port : datagram->destination_port;
+  const std::uint16_t port = handoff ? datagram.source_port : datagram.destination_port;
   if (port != XK_DHCP4_SERVER_PORT) return std::unexpected(XK_NOT_DHCP);
-  if (!handoff && !forwarding.is_server_in(received.vrf->id, datagram->source))
+  if (!handoff && !forwarding.is_server_in(received.vrf->id, datagram.source))
     return std::unexpected(XK_SERVER_UNKNOWN);
-  const auto message = Message4View::parse(datagram->payload, dhcp4::kBootReply);
-  if (!message) return std::unexpected(message.error());
-  const auto options = scan_options4(message->bytes());
-  if (!options) return std::unexpected(options.error());
-  if (!is_from_server(options->type)) return std::unexpected(XK_OPTION_MESSAGE_TYPE_BAD);
-  return Reply{*datagram, *message, *options};
+  return Message4View::parse(datagram.payload, dhcp4::kBootReply);
 }
 
 // A reply with an option 82 in which no circuit-id is ours. It is the answer to a remembered request
 // if that went out without ours, or ours has no circuit-id.
-std::expected<Placement, Outcome> place_without_circuit_id(const Forwarding& forwarding,
-                                                           const RequestOrigin& origin, Bytes content,
-                                                           const Mac& chaddr) {
-  const auto foreign = std::unexpected(XK_REPLY_OPTION82_FOREIGN);
+Outcome place_without_circuit_id(const Forwarding& forwarding, const RequestOrigin& origin, Bytes content,
+                                 const Mac& chaddr, Placement& placement) {
   const AttachmentEntry* attachment = forwarding.attachment(origin.attachment);
-  if (attachment == nullptr) return foreign;
-  Placement placement{.attachment = attachment};
-  if (content.size() == origin.foreign_option82) return placement;
+  if (attachment == nullptr) return XK_REPLY_OPTION82_FOREIGN;
+  placement.attachment = attachment;
+  if (content.size() == origin.foreign_option82) return XK_OUTCOME_COUNT;
   if (!origin.own_option82 || !attachment->circuit_id.empty() || content.size() < origin.foreign_option82 ||
       !has_remote_id(*attachment, content, origin.foreign_option82, chaddr))
-    return foreign;
+    return XK_REPLY_OPTION82_FOREIGN;
   placement.cut = true;
   placement.cut_from = origin.foreign_option82;
-  return placement;
+  return XK_OUTCOME_COUNT;
 }
 
-std::expected<Placement, Outcome> place(const Received& received, const Forwarding& forwarding,
-                                        const RecentRequests& recent, const Reply& reply) {
+// Fills in placement, or says why the reply is dropped; XK_OUTCOME_COUNT if it is not.
+Outcome place(const Received& received, const Forwarding& forwarding, const RecentRequests& recent,
+              const Reply& reply, Placement& placement) {
   const VrfId server_vrf = received.vrf->id;
   const Message4View& message = reply.message;
   const Mac chaddr = message.chaddr();
   if (reply.options.agent_count == 0) {
     const RequestOrigin origin = recent.find(server_vrf, message.xid(), chaddr, received.now_ms);
-    const AttachmentEntry* attachment = forwarding.attachment(origin.attachment);
-    if (attachment == nullptr) return std::unexpected(XK_REPLY_AMBIGUOUS);
-    return Placement{.attachment = attachment, .by_memory = true};
+    placement.attachment = forwarding.attachment(origin.attachment);
+    placement.by_memory = true;
+    return placement.attachment == nullptr ? XK_REPLY_AMBIGUOUS : XK_OUTCOME_COUNT;
   }
   std::array<std::uint8_t, kOptionJoinedMax> scratch;
   const Bytes content = join_option4(message.bytes(), reply.options.agent_parts(), std::span(scratch));
-  if (!agent_well_formed(content)) return std::unexpected(XK_OPTION82_BAD);
-  Placement placement;
+  if (!agent_well_formed(content)) return XK_OPTION82_BAD;
   if (const auto own = find_own_option82(forwarding, server_vrf, content, chaddr)) {
-    placement = Placement{.attachment = own->attachment, .cut = true, .cut_from = own->from};
+    placement.attachment = own->attachment;
+    placement.cut = true;
+    placement.cut_from = own->from;
   } else {
     const RequestOrigin origin = recent.find(server_vrf, message.xid(), chaddr, received.now_ms);
-    const auto placed = place_without_circuit_id(forwarding, origin, content, chaddr);
-    if (!placed) return placed;
-    placement = *placed;
+    const Outcome fault = place_without_circuit_id(forwarding, origin, content, chaddr, placement);
+    if (fault != XK_OUTCOME_COUNT) return fault;
   }
   // RFC 6607 4: a server that understood VSS takes VSS-Control out of its reply.
   if (placement.cut && find_agent_sub_option(content, AgentSubOption::vss_control, placement.cut_from))
-    return std::unexpected(XK_REPLY_VSS_IGNORED);
-  return placement;
+    return XK_REPLY_VSS_IGNORED;
+  return XK_OUTCOME_COUNT;
 }
 
 Ip4 source_of(const AttachmentEntry& attachment, const VrfEntry& vrf, Ip4 server) {
@@ -121,27 +115,28 @@ Ip4 client_address(const Received& received, const Reply& reply) {
   return {};
 }
 
-std::expected<Destination, Outcome> destination_of(const Received& received, const Forwarding& forwarding,
-                                                   const RecentRequests& recent, const Reply& reply,
-                                                   const AttachmentEntry& attachment, const VrfEntry& vrf) {
+// Fills in to, or says why there is nobody; XK_OUTCOME_COUNT if there is.
+Outcome destination_of(const Received& received, const Forwarding& forwarding, const RecentRequests& recent,
+                       const Reply& reply, const AttachmentEntry& attachment, const VrfEntry& vrf,
+                       Destination& to) {
   const Message4View& message = reply.message;
   const auto origin_mac = [&] {
     const RequestOrigin origin =
         recent.find(received.vrf->id, message.xid(), message.chaddr(), received.now_ms);
     return origin.attachment == attachment.id && origin.next_hop.is_unicast() ? origin.next_hop : Mac{};
   };
-  Destination to{.source = source_of(attachment, vrf, reply.datagram.source)};
+  to.source = source_of(attachment, vrf, reply.datagram.source);
   const Ip4 giaddr = message.giaddr();
   if (!giaddr.is_zero() && !forwarding.is_own_address(attachment.vrf, giaddr) &&
       !forwarding.is_own_address(received.vrf->id, giaddr)) {
-    if (!giaddr.is_unicast()) return std::unexpected(XK_REPLY_NO_TARGET);
+    if (!giaddr.is_unicast()) return XK_REPLY_NO_TARGET;
     to.address = giaddr;
     to.port = XK_DHCP4_SERVER_PORT;
     to.mac = recent.relay_mac(attachment.id, giaddr);
     if (!to.mac.is_unicast()) to.mac = origin_mac();
     // Never seen (we were restarted): a relay takes its own address from a broadcast frame too.
     if (to.mac.is_zero()) to.mac = Mac::broadcast();
-    return to;
+    return XK_OUTCOME_COUNT;
   }
   to.port = XK_DHCP4_CLIENT_PORT;
   const bool unicast =
@@ -149,14 +144,14 @@ std::expected<Destination, Outcome> destination_of(const Received& received, con
   if (!unicast) {
     to.address = Ip4::limited_broadcast();
     to.mac = Mac::broadcast();
-    return to;
+    return XK_OUTCOME_COUNT;
   }
   to.address = client_address(received, reply);
   const bool routed = attachment.subnet.length != 0 && !attachment.subnet.contains(to.address);
   if (routed) to.mac = origin_mac();
   if (to.mac.is_zero()) to.mac = message.chaddr();
-  if (to.address.is_zero() || !to.mac.is_unicast()) return std::unexpected(XK_REPLY_NO_TARGET);
-  return to;
+  if (to.address.is_zero() || !to.mac.is_unicast()) return XK_REPLY_NO_TARGET;
+  return XK_OUTCOME_COUNT;
 }
 
 // Writes the message without what of option 82 is ours; its length, 0 if it is over length_max.
@@ -176,32 +171,46 @@ std::size_t write_message(const Reply& reply, const Placement& placement, std::s
   return padded;
 }
 
+// Sends the reply to the client or relay it is for.
+Verdict send(const Received& received, const Forwarding& forwarding, const RecentRequests& recent,
+             const Reply& reply, MutableBytes out, Emission& emission) {
+  Placement placement;
+  if (const Outcome fault = place(received, forwarding, recent, reply, placement); fault != XK_OUTCOME_COUNT)
+    return Verdict::drop(fault);
+  const AttachmentEntry& attachment = *placement.attachment;
+  const VrfEntry& vrf = *forwarding.vrf(attachment.vrf);
+  if (received.attachment->role != AttachmentRole::handoff &&
+      !forwarding.is_server_of(vrf, reply.datagram.source))
+    return Verdict::drop(XK_SERVER_UNKNOWN);
+  Destination destination;
+  if (const Outcome fault = destination_of(received, forwarding, recent, reply, attachment, vrf, destination);
+      fault != XK_OUTCOME_COUNT)
+    return Verdict::drop(fault);
+
+  const PortEntry& port = *forwarding.port(attachment.port);
+  const MutableBytes message = out.subspan(headers_size(attachment.outer, attachment.inner));
+  const std::size_t length = write_message(reply, placement, message_max(attachment, port, out), message);
+  if (length == 0) return Verdict::drop(XK_PACKET_TOO_BIG);
+  emit(attachment, port, destination, reply.message.xid(), length, out, emission);
+
+  Verdict verdict;
+  if (reply.datagram.checksum_partial) verdict.note(XK_NOTE_UDP_CHECKSUM_PARTIAL);
+  if (placement.by_memory) verdict.note(XK_NOTE_REPLY_FALLBACK);
+  return verdict;
+}
+
 }  // namespace
 
 Verdict relay_reply(const Received& received, const Forwarding& forwarding, const RecentRequests& recent,
                     MutableBytes out, Emission& emission) {
-  const auto reply = check_reply(received, forwarding);
-  if (!reply) return Verdict::drop(reply.error());
-  const auto placement = place(received, forwarding, recent, *reply);
-  if (!placement) return Verdict::drop(placement.error());
-  const AttachmentEntry& attachment = *placement->attachment;
-  const VrfEntry& vrf = *forwarding.vrf(attachment.vrf);
-  if (received.attachment->role != AttachmentRole::handoff &&
-      !forwarding.is_server_of(vrf, reply->datagram.source))
-    return Verdict::drop(XK_SERVER_UNKNOWN);
-  const auto destination = destination_of(received, forwarding, recent, *reply, attachment, vrf);
-  if (!destination) return Verdict::drop(destination.error());
-
-  const PortEntry& port = *forwarding.port(attachment.port);
-  const MutableBytes message = out.subspan(headers_size(attachment.outer, attachment.inner));
-  const std::size_t length = write_message(*reply, *placement, message_max(attachment, port, out), message);
-  if (length == 0) return Verdict::drop(XK_PACKET_TOO_BIG);
-  emit(attachment, port, *destination, reply->message.xid(), length, out, emission);
-
-  Verdict verdict;
-  if (reply->datagram.checksum_partial) verdict.note(XK_NOTE_UDP_CHECKSUM_PARTIAL);
-  if (placement->by_memory) verdict.note(XK_NOTE_REPLY_FALLBACK);
-  return verdict;
+  const auto datagram = check_datagram4(received.frame, received.headers);
+  if (!datagram) return Verdict::drop(datagram.error());
+  const auto message = parse_message(received, forwarding, *datagram);
+  if (!message) return Verdict::drop(message.error());
+  const auto options = scan_options4(message->bytes());
+  if (!options) return Verdict::drop(options.error());
+  if (!is_from_server(options->type)) return Verdict::drop(XK_OPTION_MESSAGE_TYPE_BAD);
+  return send(received, forwarding, recent, Reply{*datagram, *message, *options}, out, emission);
 }
 
 }  // namespace xk

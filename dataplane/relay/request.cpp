@@ -14,12 +14,13 @@ namespace {
 
 constexpr std::size_t kOption82Max = 2 + kAgentContentMax;
 
-// A request that passed every rule that does not depend on the server.
+// A request and what the rules that do not depend on the server say about it. What was parsed is
+// borrowed: copying it would wait for the stores that wrote it.
 struct Request {
-  Datagram4 datagram;
-  Message4View message;
-  Options4 options;
-  Option82Action action;
+  const Datagram4& datagram;
+  const Message4View& message;
+  const Options4& options;
+  Option82Action action = Option82Action::pass;
   std::uint16_t foreign_option82 = 0;  // bytes of content that stay
 };
 
@@ -61,29 +62,24 @@ std::expected<void, Outcome> check_giaddr(const Forwarding& forwarding, const Vr
   return {};
 }
 
-std::expected<Request, Outcome> check_request(const Received& received, const Forwarding& forwarding,
-                                              const RecentRequests& recent) {
-  const VrfEntry& vrf = *received.vrf;
-  if (vrf.engine == Engine::native) return std::unexpected(XK_VRF_NOT_SERVED);
-  const auto datagram = check_datagram4(received.frame, received.headers);
-  if (!datagram) return std::unexpected(datagram.error());
-  if (datagram->destination_port != XK_DHCP4_SERVER_PORT) return std::unexpected(XK_NOT_DHCP);
-  const auto message = Message4View::parse(datagram->payload, dhcp4::kBootRequest);
-  if (!message) return std::unexpected(message.error());
-  recent.prefetch(vrf.server_vrf, message->xid(), message->chaddr());
-  const auto options = scan_options4(message->bytes());
-  if (!options) return std::unexpected(options.error());
-  if (!is_from_client(options->type)) return std::unexpected(XK_OPTION_MESSAGE_TYPE_BAD);
+std::expected<Message4View, Outcome> parse_message(const Received& received, const Datagram4& datagram) {
+  if (received.vrf->engine == Engine::native) return std::unexpected(XK_VRF_NOT_SERVED);
+  if (datagram.destination_port != XK_DHCP4_SERVER_PORT) return std::unexpected(XK_NOT_DHCP);
+  return Message4View::parse(datagram.payload, dhcp4::kBootRequest);
+}
+
+std::expected<void, Outcome> check_rules(const Received& received, const Forwarding& forwarding,
+                                         Request& request) {
+  const Message4View& message = request.message;
+  if (!is_from_client(request.options.type)) return std::unexpected(XK_OPTION_MESSAGE_TYPE_BAD);
   // RFC 1542 4.1.1: a request that arrives with as many hops as are allowed is not relayed.
-  if (message->hops() >= vrf.hops_max) return std::unexpected(XK_HOPS_EXCEEDED);
-  if (const auto giaddr = check_giaddr(forwarding, vrf, message->giaddr()); !giaddr)
-    return std::unexpected(giaddr.error());
-  const auto action = decide_option82(*received.attachment, message->giaddr(), options->agent_count != 0);
+  if (message.hops() >= received.vrf->hops_max) return std::unexpected(XK_HOPS_EXCEEDED);
+  if (auto giaddr = check_giaddr(forwarding, *received.vrf, message.giaddr()); !giaddr) return giaddr;
+  const bool present = request.options.agent_count != 0;
+  const auto action = decide_option82(*received.attachment, message.giaddr(), present);
   if (!action) return std::unexpected(action.error());
-  Request request{*datagram, *message, *options, *action};
-  if (const auto foreign = check_foreign_option82(received, forwarding, request); !foreign)
-    return std::unexpected(foreign.error());
-  return request;
+  request.action = *action;
+  return check_foreign_option82(received, forwarding, request);
 }
 
 Mac source_mac(Bytes frame) {
@@ -134,97 +130,98 @@ void remember(const Received& received, const Request& request, bool own_option8
   if (!message.giaddr().is_zero()) recent.remember_relay(received.attachment->id, message.giaddr(), from);
 }
 
-// Writes the message with option in front of its END; returns its length, 0 if it is over length_max.
-std::size_t write_message(const Request& request, Bytes option, std::size_t length_max, MutableBytes out) {
-  const Bytes message = request.message.bytes();
-  if (message.size() > out.size()) return 0;
-  std::size_t end = request.options.end;
-  Bytes base = message;
-  if (request.action == Option82Action::replace) {
-    const std::size_t left = copy_without_agent(message, request.options.agent_parts(), 0, out);
-    base = out.first(left);
-    end -= message.size() - left;
-  }
-  const std::size_t needed = end + option.size() + 1;
-  if (needed > length_max) return 0;
-  const std::size_t wanted = std::max(base.size(), dhcp4::kMessageMin);
-  const std::size_t length = std::max(needed, std::min(wanted, length_max));
-
-  const std::size_t tail = std::min(base.size() - end, length - end - option.size());
-  std::memmove(out.data() + end + option.size(), base.data() + end, tail);
-  if (base.data() != out.data()) std::memcpy(out.data(), base.data(), end);
-  if (!option.empty()) std::memcpy(out.data() + end, option.data(), option.size());
-  const std::size_t written = end + option.size() + tail;
-  std::memset(out.data() + written, 0, length - written);
-  return length;
-}
-
-// The option 82 that goes with a request, and whether what it should say found no room.
-struct OwnOption {
-  std::array<std::uint8_t, kOption82Max> buffer;
-  std::size_t length = 0;
-  bool says_link = false;
-  bool no_room = false;
-  [[nodiscard]] Bytes bytes() const { return Bytes(buffer).first(length); }
-  void leave_out() {
-    length = 0;
-    says_link = false;
-    no_room = true;
-  }
-};
-
-void write_option(const Received& received, const Request& request, OwnOption& option) {
-  if (request.action == Option82Action::pass) return;
+// Writes our option 82 where it belongs in a message, within out. Bytes written; nullopt: no room.
+std::optional<std::size_t> write_option(const Received& received, const Request& request, Ip4 link,
+                                        MutableBytes out) {
+  if (request.action == Option82Action::pass) return 0;
   const OwnOption82Facts facts{.chaddr = request.message.chaddr(),
-                               .link = link_of(received, request),
+                               .link = link,
                                .chained = !request.message.giaddr().is_zero(),
                                .unicast = is_unicast(received, request.datagram.destination)};
-  const auto written = write_own_option82(*received.attachment, *received.vrf, facts, option.buffer);
-  option.no_room = !written;
-  option.length = written.value_or(0);
-  option.says_link = option.length != 0 && !facts.link.is_zero();
+  return write_own_option82(*received.attachment, *received.vrf, facts,
+                            out.first(std::min(out.size(), kOption82Max)));
+}
+
+// The message as it goes out.
+struct Written {
+  std::size_t length = 0;  // 0: over length_max
+  bool own_option82 = false;
+  bool no_room = false;
+};
+
+// Writes the message with our option in front of its END. What is behind END moves, and is cut
+// where the message would grow past what it was.
+Written write_message(const Received& received, const Request& request, Ip4 link, MutableBytes out) {
+  const Bytes message = request.message.bytes();
+  Written written;
+  std::array<std::uint8_t, kFrameMax> scratch;
+  Bytes base = message;
+  std::size_t end = request.options.end;
+  if (request.action == Option82Action::replace) {
+    if (message.size() > scratch.size()) return written;
+    base = Bytes(scratch).first(copy_without_agent(message, request.options.agent_parts(), 0, scratch));
+    end -= message.size() - base.size();
+  }
+  if (end + 1 > out.size()) return written;
+  const auto option = write_option(received, request, link, out.subspan(end, out.size() - end - 1));
+  written.no_room = !option;
+  written.own_option82 = option.value_or(0) != 0;
+  const std::size_t tail_at = end + option.value_or(0);
+  const std::size_t wanted = std::max(base.size(), dhcp4::kMessageMin);
+  written.length = std::max(tail_at + 1, std::min(wanted, out.size()));
+  const std::size_t tail = std::min(base.size() - end, written.length - tail_at);
+  std::memcpy(out.data(), base.data(), end);
+  std::memcpy(out.data() + tail_at, base.data() + end, tail);
+  std::memset(out.data() + tail_at + tail, 0, written.length - tail_at - tail);
+  return written;
+}
+
+// Sends the request to one server.
+Verdict send(const Received& received, const Forwarding& forwarding, const Request& request,
+             std::size_t server_index, RecentRequests& recent, MutableBytes out, Emission& emission) {
+  if (server_index >= received.vrf->servers.size()) return Verdict::drop(XK_SERVER_NONE);
+  const ServerEntry& server = received.vrf->servers[server_index];
+  const AttachmentEntry* via = forwarding.attachment(server.via);
+  if (via == nullptr || server.next_hop.is_zero() || server.source.is_zero()) {
+    // Other servers of the list may be reached all the same.
+    if (server_index == 0) remember(received, request, request.action != Option82Action::pass, recent);
+    return Verdict::drop(XK_SERVER_UNRESOLVED);
+  }
+  const PortEntry& port = *forwarding.port(via->port);
+  const Ip4 link = link_of(received, request);
+  const MutableBytes message =
+      out.subspan(headers_size(via->outer, via->inner), message_max(*via, port, out));
+  const Written written = write_message(received, request, link, message);
+  if (server_index == 0) remember(received, request, written.own_option82, recent);
+  if (written.length == 0) return Verdict::drop(XK_PACKET_TOO_BIG);
+  const Ip4 giaddr = giaddr_of(received, request, written.own_option82 && !link.is_zero());
+  if (giaddr.is_zero()) return Verdict::drop(XK_VRF_NOT_SERVED);
+  message[dhcp4::kHops] = static_cast<std::uint8_t>(request.message.hops() + 1);
+  ByteWriter(message.subspan(dhcp4::kGiaddr, 4)).ip4(giaddr);
+  emit(*via, port, Destination{server.next_hop, server.source, server.address, XK_DHCP4_SERVER_PORT},
+       request.message.xid(), written.length, out, emission);
+
+  Verdict verdict;
+  if (request.datagram.checksum_partial) verdict.note(XK_NOTE_UDP_CHECKSUM_PARTIAL);
+  if (written.no_room) verdict.note(XK_NOTE_OPTION82_NO_ROOM);
+  return verdict;
 }
 
 }  // namespace
 
 Verdict relay_request(const Received& received, const Forwarding& forwarding, std::size_t server_index,
                       RecentRequests& recent, MutableBytes out, Emission& emission) {
-  const auto request = check_request(received, forwarding, recent);
-  if (!request) return Verdict::drop(request.error());
-  if (server_index >= received.vrf->servers.size()) return Verdict::drop(XK_SERVER_NONE);
-  OwnOption option;
-  write_option(received, *request, option);
-
-  const ServerEntry& server = received.vrf->servers[server_index];
-  const AttachmentEntry* via = forwarding.attachment(server.via);
-  const bool resolved = via != nullptr && !server.next_hop.is_zero() && !server.source.is_zero();
-  std::size_t length = 0;
-  if (resolved) {
-    const std::size_t length_max = message_max(*via, *forwarding.port(via->port), out);
-    const MutableBytes message = out.subspan(headers_size(via->outer, via->inner));
-    length = write_message(*request, option.bytes(), length_max, message);
-    if (length == 0 && option.length != 0) {
-      option.leave_out();
-      length = write_message(*request, {}, length_max, message);
-    }
-  }
-  if (server_index == 0) remember(received, *request, option.length != 0, recent);
-  if (!resolved) return Verdict::drop(XK_SERVER_UNRESOLVED);
-  if (length == 0) return Verdict::drop(XK_PACKET_TOO_BIG);
-
-  const Ip4 giaddr = giaddr_of(received, *request, option.says_link);
-  if (giaddr.is_zero()) return Verdict::drop(XK_VRF_NOT_SERVED);
-  const MutableBytes message = out.subspan(headers_size(via->outer, via->inner), length);
-  message[dhcp4::kHops] = static_cast<std::uint8_t>(request->message.hops() + 1);
-  ByteWriter(message.subspan(dhcp4::kGiaddr, 4)).ip4(giaddr);
-  emit(*via, *forwarding.port(via->port),
-       Destination{server.next_hop, server.source, server.address, XK_DHCP4_SERVER_PORT},
-       request->message.xid(), length, out, emission);
-
-  Verdict verdict;
-  if (request->datagram.checksum_partial) verdict.note(XK_NOTE_UDP_CHECKSUM_PARTIAL);
-  if (option.no_room) verdict.note(XK_NOTE_OPTION82_NO_ROOM);
-  return verdict;
+  const auto datagram = check_datagram4(received.frame, received.headers);
+  if (!datagram) return Verdict::drop(datagram.error());
+  const auto message = parse_message(received, *datagram);
+  if (!message) return Verdict::drop(message.error());
+  recent.prefetch(received.vrf->server_vrf, message->xid(), message->chaddr());
+  const auto options = scan_options4(message->bytes());
+  if (!options) return Verdict::drop(options.error());
+  Request request{.datagram = *datagram, .message = *message, .options = *options};
+  if (const auto rules = check_rules(received, forwarding, request); !rules)
+    return Verdict::drop(rules.error());
+  return send(received, forwarding, request, server_index, recent, out, emission);
 }
 
 }  // namespace xk
