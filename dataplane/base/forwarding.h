@@ -77,12 +77,7 @@ class Forwarding {
   [[nodiscard]] bool is_local(const AttachmentEntry& attachment, Ip4 address) const {
     return local_.contains(address_key(attachment.id.value, address));
   }
-  // Whether DHCP to this destination is ours here: a broadcast, an own address, or anything at all
-  // on a handoff (as the XDP program decides).
-  [[nodiscard]] bool accepts(const AttachmentEntry& attachment, Ip4 destination) const {
-    return attachment.role == AttachmentRole::handoff || destination == Ip4::limited_broadcast() ||
-           is_subnet_broadcast(attachment, destination) || is_local(attachment, destination);
-  }
+  // Whether the address is the broadcast address of the clients' subnet (there is none in a /31).
   [[nodiscard]] static bool is_subnet_broadcast(const AttachmentEntry& attachment, Ip4 address) {
     return attachment.subnet.length != 0 && attachment.subnet.length < 31 &&
            address == attachment.subnet.broadcast();

@@ -113,8 +113,9 @@ Ip4 giaddr_of(const Received& received, const Request& request, bool link_said) 
   if (!request.message.giaddr().is_zero()) return request.message.giaddr();
   // Our Kea finds the subnet by giaddr where no sub-option says it, and answers to the handoff,
   // which is its default route, all the same.
-  if (vrf.engine == Engine::kea && !link_said && attachment.subnet.contains(attachment.server_identifier))
-    return attachment.server_identifier;
+  const Ip4 own = attachment.server_identifier;
+  if (vrf.engine == Engine::kea && !link_said && !own.is_zero() && attachment.subnet.contains(own))
+    return own;
   return vrf.giaddr.is_zero() ? attachment.relay_address : vrf.giaddr;
 }
 

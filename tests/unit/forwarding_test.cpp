@@ -143,23 +143,28 @@ TEST(Forwarding, OwnAddressesAreOfTheVrfAndItsServerVrf) {
   EXPECT_FALSE(forwarding->is_own_address(VrfId{2}, Ip4{0x0a0a0a0a})) << "the server is not us";
 }
 
-TEST(Forwarding, WhatAnAttachmentAccepts) {
+TEST(Forwarding, LocalAddressesAndTheSubnetsBroadcast) {
   Snapshot from = snapshot();
   from.attachments[0].server_identifier = Ip4{0x0a000001};
+  from.attachments[0].relay_address = Ip4{0x0a000004};
   from.attachments[0].subnet = Prefix4{Ip4{0x0a000000}, 24};
   from.attachments[0].local_addresses = {Ip4{0x0a000002}};
-  from.attachments[1].role = AttachmentRole::handoff;
   const auto forwarding = made(from);
   const AttachmentEntry& client = *forwarding->attachment(AttachmentId{1});
-  EXPECT_TRUE(forwarding->is_local(client, Ip4{0x0a000001}));
-  EXPECT_TRUE(forwarding->is_local(client, Ip4{0x0a000002}));
+  for (const std::uint32_t address : {0x0a000001u, 0x0a000002u, 0x0a000004u})
+    EXPECT_TRUE(forwarding->is_local(client, Ip4{address})) << address;
+  EXPECT_FALSE(forwarding->is_local(client, Ip4{0x0a000003}));
   EXPECT_FALSE(forwarding->is_local(client, Ip4{0x0a0000ff}));
-  EXPECT_TRUE(forwarding->accepts(client, Ip4{0x0a0000ff}));
-  EXPECT_TRUE(forwarding->accepts(client, Ip4::limited_broadcast()));
-  EXPECT_FALSE(forwarding->accepts(client, Ip4{0x0a000003}));
-  EXPECT_FALSE(forwarding->accepts(*forwarding->attachment(AttachmentId{3}), Ip4{0}))
-      << "no subnet, no broadcast";
-  EXPECT_TRUE(forwarding->accepts(*forwarding->attachment(AttachmentId{2}), Ip4{0x0a000003}));
+  EXPECT_FALSE(forwarding->is_local(*forwarding->attachment(AttachmentId{2}), Ip4{0x0a000001}));
+  EXPECT_TRUE(Forwarding::is_subnet_broadcast(client, Ip4{0x0a0000ff}));
+  EXPECT_FALSE(Forwarding::is_subnet_broadcast(client, Ip4{0x0a0000fe}));
+  AttachmentEntry other = client;
+  other.subnet = Prefix4{Ip4{0x0a000000}, 30};
+  EXPECT_TRUE(Forwarding::is_subnet_broadcast(other, Ip4{0x0a000003}));
+  other.subnet.length = 31;
+  EXPECT_FALSE(Forwarding::is_subnet_broadcast(other, Ip4{0x0a000001}));
+  other.subnet = Prefix4{};
+  EXPECT_FALSE(Forwarding::is_subnet_broadcast(other, Ip4::limited_broadcast()));
 }
 
 TEST(Forwarding, Servers) {
