@@ -72,7 +72,7 @@ void Pipeline::remove_port(const PortKey& key) {
     return port->is_exception ? port->peer->key == key : port->key == key;
   };
   const auto first =
-      std::stable_partition(ports_.begin(), ports_.end(), [&](const auto& port) { return !goes(port); });
+      std::partition(ports_.begin(), ports_.end(), [&](const auto& port) { return !goes(port); });
   std::move(first, ports_.end(), std::back_inserter(removed));
   ports_.erase(first, ports_.end());
   if (removed.empty()) return;

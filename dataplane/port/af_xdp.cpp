@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <algorithm>
 #include <array>
@@ -140,6 +141,7 @@ class AfXdpQueue final : public PortQueue {
       : socket_(std::move(socket)), geometry_(geometry), pool_(pool) {}
 
   [[nodiscard]] std::expected<void, Error> map(int memory_fd);
+  [[nodiscard]] std::expected<void, Error> ensure_bound(const AfXdpPlace& place) const;
 
   [[nodiscard]] std::uint16_t rx_burst(std::span<rte_mbuf*> out) override;
   [[nodiscard]] bool pressed() const override { return rx_.available() > rx_.size / 2; }
@@ -218,6 +220,25 @@ std::expected<void, Error> AfXdpQueue::map(int memory_fd) {
   const int budget = static_cast<int>(std::max(geometry_.tx_size / 2, kKernelTxBatch));
   (void)setsockopt(socket_.get(), SOL_XDP, kXdpMaxTxSkbBudget, &budget, sizeof budget);
   return {};
+}
+
+std::expected<void, Error> AfXdpQueue::ensure_bound(const AfXdpPlace& place) const {
+  if (recvfrom(socket_.get(), nullptr, 0, MSG_DONTWAIT, nullptr, nullptr) >= 0 || errno != ENXIO) return {};
+  sockaddr_xdp address{};
+  address.sxdp_family = AF_XDP;
+  address.sxdp_flags = static_cast<std::uint16_t>(XDP_USE_NEED_WAKEUP | (place.zero_copy ? 0 : XDP_COPY));
+  address.sxdp_ifindex = place.ifindex.value;
+  address.sxdp_queue_id = place.queue;
+  // The kernel lets go of a queue's former socket in the background.
+  constexpr int kAttempts = 100;
+  constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 5'000'000};
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return {};
+    if (errno != EBUSY) break;
+    nanosleep(&kPause, nullptr);
+  }
+  return std::unexpected(
+      errno_error("cannot bind the AF_XDP socket to queue " + std::to_string(place.queue)));
 }
 
 void AfXdpQueue::copy_in(rte_mbuf* mbuf, const xdp_desc& descriptor) const {
@@ -339,10 +360,12 @@ bool AfXdpQueue::flush() {
 
 std::expected<std::unique_ptr<PortQueue>, Error> open_af_xdp(const std::string& name, Fd socket,
                                                              const Fd& memory, const AfXdpGeometry& geometry,
-                                                             rte_mempool* pool) {
+                                                             const AfXdpPlace& place, rte_mempool* pool) {
   auto queue = std::make_unique<AfXdpQueue>(std::move(socket), geometry, pool);
   if (auto mapped = queue->map(memory.get()); !mapped)
     return std::unexpected(std::move(mapped.error()).in("port " + name));
+  if (auto bound = queue->ensure_bound(place); !bound)
+    return std::unexpected(std::move(bound.error()).in("port " + name));
   return queue;
 }
 

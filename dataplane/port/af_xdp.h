@@ -10,6 +10,7 @@
 
 #include "dataplane/base/error.h"
 #include "dataplane/base/fd.h"
+#include "dataplane/base/types.h"
 #include "dataplane/port/port.h"
 
 struct rte_mempool;
@@ -28,11 +29,21 @@ struct AfXdpGeometry {
   std::uint32_t tx_size = 2048;
 };
 
-// Takes a bound AF_XDP socket and the memfd that is its UMEM; both are checked, and closed on
-// failure. Gives all receive frames to the kernel. pool outlives the queue. name is for errors.
+// The receive queue a socket belongs to. Kernels before 6.4 map no rings of a bound socket: there it
+// comes unbound, and is bound here once its rings are mapped, which needs no privilege.
+struct AfXdpPlace {
+  IfIndex ifindex{};
+  std::uint16_t queue = 0;
+  bool zero_copy = false;
+};
+
+// Takes an AF_XDP socket and the memfd that is its UMEM; both are checked, and closed on failure.
+// Gives all receive frames to the kernel. pool outlives the queue. name is for errors. May wait up to
+// 500 ms for the queue's former socket to be gone.
 [[nodiscard]] std::expected<std::unique_ptr<PortQueue>, Error> open_af_xdp(const std::string& name, Fd socket,
                                                                            const Fd& memory,
                                                                            const AfXdpGeometry& geometry,
+                                                                           const AfXdpPlace& place,
                                                                            rte_mempool* pool);
 
 // Frames the kernel dropped for want of room in the rings, since the socket was made; 0 for a queue

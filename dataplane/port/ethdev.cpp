@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::uint16_t kDescriptors = 1024;
 constexpr std::uint16_t kQueue = 0;
+constexpr auto kAnySocket = static_cast<unsigned>(SOCKET_ID_ANY);
 
 // A driver without the operation (net_tap) has its interrupt on always.
 bool enable_interrupt(std::uint16_t port) {
@@ -126,10 +127,10 @@ std::expected<void, Error> Ethdev::configure(bool interrupts) {
   if (const int result = rte_eth_dev_adjust_nb_rx_tx_desc(port_, &rx_descriptors, &tx_descriptors);
       result != 0)
     return std::unexpected(device_error("cannot size the queues", result));
-  if (const int result = rte_eth_rx_queue_setup(port_, kQueue, rx_descriptors, SOCKET_ID_ANY, nullptr, pool_);
+  if (const int result = rte_eth_rx_queue_setup(port_, kQueue, rx_descriptors, kAnySocket, nullptr, pool_);
       result != 0)
     return std::unexpected(device_error("cannot set up the receive queue", result));
-  if (const int result = rte_eth_tx_queue_setup(port_, kQueue, tx_descriptors, SOCKET_ID_ANY, nullptr);
+  if (const int result = rte_eth_tx_queue_setup(port_, kQueue, tx_descriptors, kAnySocket, nullptr);
       result != 0)
     return std::unexpected(device_error("cannot set up the transmit queue", result));
   if (const int result = rte_eth_dev_start(port_); result != 0)
