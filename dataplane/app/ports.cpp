@@ -60,7 +60,9 @@ std::expected<void, Error> Ports::hold(Pipeline& pipeline, const ipc::PortSocket
                                    " descriptors for " + std::to_string(port.queues) + " queues"});
     PortQueues queues;
     for (std::size_t i = 0; i < fds.size(); i += 2) {
-      auto queue = open_af_xdp(port.name, std::move(fds[i]), fds[i + 1], geometry_of(port.geometry), pool_);
+      const AfXdpPlace place{port.ifindex, static_cast<std::uint16_t>(i / 2), port.zero_copy};
+      auto queue =
+          open_af_xdp(port.name, std::move(fds[i]), fds[i + 1], geometry_of(port.geometry), place, pool_);
       if (!queue) return std::unexpected(std::move(queue.error()));
       queues.queues.push_back(std::move(*queue));
     }

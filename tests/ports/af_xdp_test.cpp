@@ -34,8 +34,8 @@ class AfXdp : public testing::Test {
 
   void open(rte_mempool* buffers) {
     PacketSocket made = port.make_socket();
-    auto opened =
-        open_af_xdp("xktd0", std::move(made.socket), made.memory, test::geometry_of(kSmallUmem), buffers);
+    auto opened = open_af_xdp("xktd0", std::move(made.socket), made.memory, test::geometry_of(kSmallUmem),
+                              AfXdpPlace{port.ifindex(), 0, false}, buffers);
     ASSERT_TRUE(opened) << opened.error().message;
     queue = std::move(*opened);
   }
@@ -143,7 +143,8 @@ TEST_F(AfXdp, AnInterfaceThatIsDeletedIsGone) {
 
 TEST_F(AfXdp, RefusesWhatItCannotTrust) {
   const auto error_of = [&](AfXdpGeometry geometry, Fd socket, const Fd& memory) {
-    auto opened = open_af_xdp("xktd0", std::move(socket), memory, geometry, pool.get());
+    auto opened = open_af_xdp("xktd0", std::move(socket), memory, geometry,
+                              AfXdpPlace{port.ifindex(), 0, false}, pool.get());
     return opened ? std::string() : opened.error().message;
   };
   const AfXdpGeometry good = test::geometry_of(kSmallUmem);

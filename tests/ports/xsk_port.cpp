@@ -47,13 +47,9 @@ XskPort::~XskPort() {
 }
 
 PacketSocket XskPort::make_socket(const ipc::UmemGeometry& geometry) {
-  auto made = shared().sockets->make(ifindex_, 0, geometry);
-  if (!made) {
-    ADD_FAILURE() << made.error().message;
-    std::abort();
-  }
-  EXPECT_TRUE(shared().classifier->put_socket(ifindex_.value, made->socket.get()));
-  return std::move(*made);
+  PacketSocket made = shared().sockets->make(ifindex_, 0, geometry).value();
+  EXPECT_TRUE(shared().classifier->put_socket(ifindex_.value, made.socket.get()));
+  return made;
 }
 
 std::uint64_t XskPort::without_socket() { return (*shared().classifier->counters())[XK_PASS_NO_SOCKET]; }
