@@ -139,7 +139,6 @@ bool Loop::sleep() {
   bool frames_wait = false;
   for (const RxBinding& binding : view_->rx)
     if (binding.queue->wait_fd() >= 0 && !binding.queue->arm() && !binding.queue->gone()) frames_wait = true;
-  sleeps_.fetch_add(1, std::memory_order_relaxed);
   sleeping_.store(true, std::memory_order_seq_cst);
   std::atomic_thread_fence(std::memory_order_seq_cst);
   int count = 0;

@@ -153,14 +153,21 @@ TEST_P(Loops, SleepWhenIdleAndWakeForAPacket) {
   Rig rig(placements(GetParam()));
   rig.publish(snapshot_of(kVrfs));
   ASSERT_TRUE(rig.pipeline->start());
-  ASSERT_TRUE(Rig::await([&] { return rig.pipeline->asleep(); }));
-  // Asleep for good: no time passes for the loops while this thread waits for nothing.
-  const std::uint64_t sleeps = rig.pipeline->sleeps();
-  const double before = cpu_seconds();
+  // A futex that nobody wakes is the shortest way to let time go by without any work here.
   std::atomic<int> never{0};
-  const timespec window{0, 300'000'000};
-  // A futex that nobody wakes is the shortest way to let 300 ms go by without any work here.
-  syscall(SYS_futex, &never, FUTEX_WAIT_PRIVATE, 0, &window, nullptr, 0);
+  const auto let_pass = [&](long milliseconds) {
+    const timespec window{0, milliseconds * 1'000'000};
+    syscall(SYS_futex, &never, FUTEX_WAIT_PRIVATE, 0, &window, nullptr, 0);
+  };
+  // The wake-ups of start and publication come first: asleep once nothing has woken for 20 ms.
+  std::uint64_t sleeps = 0;
+  ASSERT_TRUE(Rig::await([&] {
+    sleeps = rig.pipeline->sleeps();
+    let_pass(20);
+    return rig.pipeline->asleep() && rig.pipeline->sleeps() == sleeps;
+  }));
+  const double before = cpu_seconds();
+  let_pass(300);
   EXPECT_LT(cpu_seconds() - before, 0.015) << "idle loops use the processor";
   EXPECT_EQ(rig.pipeline->sleeps(), sleeps);
 
