@@ -100,22 +100,30 @@ void Daemon::start_serving() {
   auto report = reconciler_->change(first_model_);
   watch_dataplane();
   if (report) after_change(*report);  // the first change is never refused
-  // Keas of VRFs that were removed while no xdp-kead was there.
-  std::vector<KeaSettings> kinds{KeaSettings{}};
-  for (const Vrf& vrf : first_model_.vrfs) {
-    if (std::ranges::find(kinds, vrf.kea) == kinds.end()) kinds.push_back(vrf.kea);
-  }
-  for (const KeaSettings& kind : kinds) {
-    for (const std::string& directory :
-         adapters_->keas->stop_strays(first_model_.appliance.state_dir + "/kea", kind)) {
-      spdlog::info("msg=\"stopped a Kea of a VRF that is gone\" directory={}", directory);
-    }
-  }
   housekeeping();
   spdlog::info("msg=\"ready\" pid={} configuration=\"{}\" vrfs={} generation={} api={}", ::getpid(),
                options_.config, first_model_.vrfs.size(), reconciler_->generation(),
                first_model_.appliance.api_socket);
   notify("READY=1\nSTATUS=serving " + std::to_string(first_model_.vrfs.size()) + " VRFs");
+}
+
+// Keas of VRFs that were removed while no xdp-kead was there. One that runs while its new configuration
+// is refused is none of them: it serves on with the old one.
+void Daemon::stop_stray_keas() {
+  if (strays_stopped_ || !reconciler_->vrf_troubles().empty() || !reconciler_->general_troubles().empty())
+    return;
+  strays_stopped_ = true;
+  const Model& model = *reconciler_->model();
+  std::vector<KeaSettings> kinds{KeaSettings{}};
+  for (const Vrf& vrf : model.vrfs) {
+    if (std::ranges::find(kinds, vrf.kea) == kinds.end()) kinds.push_back(vrf.kea);
+  }
+  for (const KeaSettings& kind : kinds) {
+    for (const std::string& directory :
+         adapters_->keas->stop_strays(model.appliance.state_dir + "/kea", kind)) {
+      spdlog::info("msg=\"stopped the Kea of a VRF that is gone\" directory={}", directory);
+    }
+  }
 }
 
 // ---- changes ---------------------------------------------------------------------------------------
@@ -128,6 +136,7 @@ api::Answer<api::ReloadView> Daemon::reload() {
     notify("READY=1");
     return std::unexpected(api::Failure{409, std::move(messages)});
   };
+  if (reconciler_->model() == nullptr) return refuse({"xdp-kead is still starting"});
   notify("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(EventLoop::now_ms() * 1000));
   const auto model = load_config(options_.config);
   if (!model) {
@@ -181,6 +190,7 @@ void Daemon::after_change(const ChangeReport& report) {
   }
   if (!reconciler_->next_retry_ms()) failures_seen_.clear();
   failures_seen_.merge(failures);
+  stop_stray_keas();
   set_retry_timer();
 }
 

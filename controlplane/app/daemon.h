@@ -28,6 +28,7 @@ class Daemon {
   [[nodiscard]] Result<> set_up();
   [[nodiscard]] Result<> watch();
   void start_serving();
+  void stop_stray_keas();
   [[nodiscard]] api::Answer<api::ReloadView> reload();
   void refresh(bool retry_now);
   void refresh_soon(std::uint64_t delay_ms);
@@ -57,6 +58,7 @@ class Daemon {
   std::vector<EventSource> dataplane_sources_;  // as connections come and go
   EventSource refresh_timer_, retry_timer_, housekeeping_timer_;
   bool refresh_pending_ = false;
+  bool strays_stopped_ = false;
   std::pair<bool, std::uint32_t> dataplane_seen_{false, 0};  // connected, connects
   std::map<VrfId, std::string> keas_seen_;
   std::set<std::string> failures_seen_;

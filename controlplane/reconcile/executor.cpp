@@ -6,7 +6,9 @@
 namespace xk {
 namespace {
 
-constexpr std::uint64_t kKeaWaitMs = 5000;  // of one run, for all Keas together
+// For a run's Keas together, once all are started: they share the machine's CPUs.
+constexpr std::uint64_t kKeaWaitMs = 5000;
+constexpr std::uint64_t kKeaWaitEachMs = 250;
 constexpr std::uint64_t kKeaLookMs = 20;
 
 // The error with the step in front. Adapters name the VRF as the step does: once is enough.
@@ -154,7 +156,9 @@ Result<RunReport> Executor::run(const std::vector<Step>& steps, const RunPolicy&
   RunReport report;
   Scopes failed = policy.skip;
   undos_.clear();
-  kea_deadline_ms_ = machine_.now_ms() + kKeaWaitMs;
+  keas_awaited_ = static_cast<std::size_t>(std::ranges::count_if(
+      steps, [](const Step& step) { return std::holds_alternative<step::AwaitKea>(step.action); }));
+  kea_deadline_ms_.reset();
   for (const Step& step : steps) {
     if (failed.covers(step)) continue;
     auto result = std::visit([this](const auto& action) { return perform(action); }, step.action);
@@ -286,13 +290,14 @@ Result<> Executor::perform(const step::RefreshKea& step) {
 }
 
 Result<> Executor::perform(const step::AwaitKea& step) {
+  if (!kea_deadline_ms_) kea_deadline_ms_ = machine_.now_ms() + kKeaWaitMs + keas_awaited_ * kKeaWaitEachMs;
   for (;;) {
     const std::vector<KeaStatus> all = machine_.keas.status();
     const auto status = std::ranges::find(all, step.vrf, &KeaStatus::vrf);
     if (status == all.end()) return std::unexpected(Error{"it was not started"});
     if (status->state == KeaState::running) break;
     const bool coming = status->state == KeaState::starting || status->state == KeaState::stopping;
-    if (!coming || machine_.now_ms() >= kea_deadline_ms_) {
+    if (!coming || machine_.now_ms() >= *kea_deadline_ms_) {
       return std::unexpected(Error{status->last_error.empty() ? "it does not answer on its control socket"
                                                               : status->last_error});
     }

@@ -62,7 +62,8 @@ class Executor {
   [[nodiscard]] Result<Observed> observe(const Model& model);
 
   // Runs the steps in order. On failure of a step that the policy does not pass over, everything
-  // done in this run is undone and the error returned. Blocks at most 5 s for starting Keas.
+  // done in this run is undone and the error returned. Blocks for each Kea's test, then at most
+  // 5 s and 250 ms each for those that start.
   [[nodiscard]] Result<RunReport> run(const std::vector<Step>& steps, const RunPolicy& policy);
 
   // Of the last snapshot sent, or of what the dataplane had when it was more.
@@ -117,7 +118,8 @@ class Executor {
 
   Machine machine_;
   std::vector<Undo> undos_;  // of the run under way
-  std::uint64_t kea_deadline_ms_ = 0;
+  std::size_t keas_awaited_ = 0;
+  std::optional<std::uint64_t> kea_deadline_ms_;  // from the first that is awaited
 
   // What this process has made or checked.
   std::map<VrfId, HandoffSpec> handoffs_;
