@@ -42,6 +42,13 @@ Process::~Process() {
   waitpid(pid_, nullptr, 0);
 }
 
+void Process::stop() const {
+  signal(SIGSTOP);
+  int status = 0;
+  EXPECT_EQ(waitpid(pid_, &status, WUNTRACED), pid_);
+  EXPECT_TRUE(WIFSTOPPED(status));
+}
+
 void Process::signal(int number) const { EXPECT_EQ(kill(pid_, number), 0); }
 
 int Process::wait() {

@@ -25,6 +25,8 @@ class Process {
 
   [[nodiscard]] pid_t pid() const { return pid_; }
   void signal(int number) const;
+  // Stops it; when this returns, every thread stands still.
+  void stop() const;
   // Its exit status, or -1 if it did not exit by itself within 10 s.
   [[nodiscard]] int wait();
   // The values of a field of /proc/<pid>/task/*/status, by thread.

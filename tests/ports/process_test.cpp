@@ -251,13 +251,13 @@ TEST_F(DataplaneProcess, NamesWhatAPortLost) {
   give(servers, "xktd2");
   ASSERT_EQ(kead.publish(snapshot_on(clients.ifindex(), servers.ifindex(), 1)), (ipc::Applied{1, ""}));
   const test::Wire client("xktd1");
-  process.signal(SIGSTOP);
+  process.stop();
   for (std::uint32_t i = 0; i < 100; ++i) client.send(untagged_discover(i));
   process.signal(SIGCONT);
   EXPECT_TRUE(test::eventually([&] {
     return kead.count(0, XK_PORT_OVERRUN) == 36 && kead.count(1, &VrfCounters::rx) == 64;
   })) << kead.count(0, XK_PORT_OVERRUN);
-  process.signal(SIGSTOP);
+  process.stop();
   for (std::uint32_t i = 0; i < 100; ++i) client.send(untagged_discover(i));
   kead.send(ipc::ReleasePorts{{clients.ifindex()}});
   process.signal(SIGCONT);
