@@ -89,19 +89,22 @@ remote_id = "legacy" # here only
 
 ## Option 82 policies
 
-`policy` says what becomes of a request that already carries option 82, put there by a relay or a switch nearer to the
-client (RFC 3046 2.1.1):
+`policy` says what becomes of option 82 in a request, put there by a relay or a switch nearer to the client (RFC 3046
+2.1). The four are those of ISC's dhcrelay (`-m append`, `replace`, `forward`, `discard`):
 
-| policy | what happens |
-|---|---|
-| `keep` | The option stays as it is and ours is not added. Right for chained relays: theirs is the nearest to the client. The reply finds its way by what was seen of the request, not by circuit-id. |
-| `append` | Ours is added behind it. |
-| `replace` | It is taken out and ours is put in. |
-| `drop` | The request is dropped, and counted. |
+| request | `append` | `replace` | `keep` | `drop` |
+|---|---|---|---|---|
+| from a client, no option 82 | add ours | add ours | add ours | add ours |
+| giaddr zero, option 82, `trusted` | add ours too | ours instead | as it is | drop |
+| giaddr zero, option 82, not `trusted` | drop | drop | drop | drop |
+| from a relay, no option 82 | add ours | add ours | as it is | as it is |
+| from a relay, option 82 | add ours too | ours instead | as it is | drop |
 
-Before any policy, RFC 3046 2.1 holds: a request that carries option 82 although its giaddr is zero comes from no relay
-that we know of. It is dropped unless the attachment is `trusted`, as it has to be behind a switch that inserts option 82
-without being a relay. A request without option 82 always gets ours.
+Each drop is counted under a name of its own. A request with option 82 and giaddr zero comes from no relay that we know
+of: it is dropped unless the attachment is `trusted`, as it has to be behind a switch that inserts option 82 without
+being a relay. `keep`, the default, is right for chained relays: theirs is the nearest to the client. Where ours was not
+added, the reply finds its way by what was seen of the request, not by circuit-id. "Too" is a second option 82 behind the
+first, which a server joins with it (RFC 3396); only ours is cut out of the reply.
 
 ```toml
 [[vrf]]

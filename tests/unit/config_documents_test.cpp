@@ -1,6 +1,7 @@
 // The table of keys, the shipped files and the documentation say the same.
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <map>
 #include <regex>
 #include <set>
@@ -29,16 +30,33 @@ TEST(ConfigDocuments, ReferenceIsTheGeneratedOne) {
       << "run: xdp-kea-config-reference > docs/configuration.md";
 }
 
-TEST(ConfigDocuments, EveryExampleOfTheReferenceParses) {
-  const std::string text = config_reference_markdown();
-  std::size_t examples = 0;
-  for (std::size_t at = text.find("```toml\n"); at != std::string::npos; at = text.find("```toml\n", at)) {
-    at += 8;
-    const std::string example = text.substr(at, text.find("```", at) - at);
-    EXPECT_THAT(mistakes_in(example), IsEmpty()) << example;
-    ++examples;
+// The blocks of TOML in a document.
+std::vector<std::string> examples_in(const std::string& text) {
+  constexpr std::string_view kFence = "```toml\n";
+  std::vector<std::string> examples;
+  for (std::size_t at = text.find(kFence); at != std::string::npos; at = text.find(kFence, at)) {
+    at += kFence.size();
+    examples.push_back(text.substr(at, text.find("```", at) - at));
   }
-  EXPECT_GE(examples, 14u);
+  return examples;
+}
+
+TEST(ConfigDocuments, EveryExampleOfTheReferenceParses) {
+  const std::vector<std::string> examples = examples_in(config_reference_markdown());
+  EXPECT_GE(examples.size(), 14u);
+  for (const std::string& example : examples) EXPECT_THAT(mistakes_in(example), IsEmpty()) << example;
+}
+
+TEST(ConfigDocuments, EveryExampleOfTheOtherDocumentsParses) {
+  std::vector<std::string> paths{"README.md"};
+  for (const auto& entry : std::filesystem::directory_iterator(XK_SOURCE_DIR "/docs")) {
+    if (entry.path().extension() == ".md") paths.push_back("docs/" + entry.path().filename().string());
+  }
+  for (const std::string& path : paths) {
+    for (const std::string& example : examples_in(source_file(path))) {
+      EXPECT_THAT(mistakes_in(example), IsEmpty()) << path << "\n" << example;
+    }
+  }
 }
 
 TEST(ConfigDocuments, DemoIsTwoVrfsWithTheSameSubnet) {
