@@ -1,9 +1,8 @@
 // The benchmark's server end: counts relayed requests where they arrive and ends them there, at the
 // same small price for every relay under test. A sample of them goes to user space to be decoded.
+#include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
-
-#include <bpf/bpf_helpers.h>
 
 #define SAMPLE_BYTES 512
 #define BOOTP_HOPS 3
@@ -23,20 +22,20 @@ struct {
 
 const volatile __u32 sample_every = 4096;
 
-static __always_inline void count(__u32 slot, __u64 *value) {
-  __u64 *counter = bpf_map_lookup_elem(&sink_counts, &slot);
+static __always_inline void count(__u32 slot, __u64* value) {
+  __u64* counter = bpf_map_lookup_elem(&sink_counts, &slot);
   if (!counter) return;
   *counter += 1;
   *value = *counter;
 }
 
-static __always_inline void sample(struct __sk_buff *skb) {
+static __always_inline void sample(struct __sk_buff* skb) {
   __u32 length = skb->len;
-  __u8 *room;
+  __u8* room;
   if (length < 64 || length > SAMPLE_BYTES) return;
   room = bpf_ringbuf_reserve(&sink_samples, SAMPLE_BYTES + 4, 0);
   if (!room) return;
-  *(__u32 *)room = length;
+  *(__u32*)room = length;
   if (bpf_skb_load_bytes(skb, 0, room + 4, length) < 0) {
     bpf_ringbuf_discard(room, 0);
     return;
@@ -45,7 +44,7 @@ static __always_inline void sample(struct __sk_buff *skb) {
 }
 
 /* Untagged IPv4 without options, UDP to port 67, BOOTREQUEST that a relay has counted and marked. */
-static __always_inline int relayed_request(struct __sk_buff *skb) {
+static __always_inline int relayed_request(struct __sk_buff* skb) {
   __u8 ip[20], head[8 + 28];
   __u16 type;
   if (bpf_skb_load_bytes(skb, 12, &type, 2) < 0 || type != __builtin_bswap16(0x0800)) return 0;
@@ -57,7 +56,7 @@ static __always_inline int relayed_request(struct __sk_buff *skb) {
 }
 
 SEC("tc")
-int sink(struct __sk_buff *skb) {
+int sink(struct __sk_buff* skb) {
   __u64 seen = 0;
   if (!relayed_request(skb)) {
     count(1, &seen);
