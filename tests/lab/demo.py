@@ -1,6 +1,7 @@
 """The demo: a lab, the appliance with conf/demo.toml, nine real clients, a table. See scripts/demo."""
 
 import pathlib
+import shutil
 import signal
 import sys
 import tomllib
@@ -29,6 +30,11 @@ def remove_old_lab():
         if teardown.returncode != 0:
             say(f"removing the old appliance: {teardown.stdout}{teardown.stderr}".rstrip())
     remove_leftovers(TAG)
+    shutil.rmtree(run_dir(), ignore_errors=True)
+
+
+def run_dir():
+    return tomllib.loads(demo_config())["appliance"]["run_dir"]
 
 
 def table(rows):
@@ -58,7 +64,7 @@ def show(lab):
     clients = [router.add_client(segment, kind) for segment in SEGMENTS for kind in KINDS]
     router.connect()
     say(f"lab is up: router {router.ns}, {len(clients)} client namespaces, segments {', '.join(SEGMENTS)}")
-    appliance = Appliance(lab, router.ns, demo_config(lab))
+    appliance = Appliance(lab, router.ns, demo_config())
     appliance.start_kead()
     say("xdp-kead runs: XDP attached, a Kea in a namespace for each VRF")
     appliance.start_dataplane()
@@ -98,8 +104,7 @@ def main(mode):
     signal.signal(signal.SIGINT, interrupted)
     remove_old_lab()
     if mode == "stop":
-        run_dir = tomllib.loads(demo_config(None))["appliance"]["run_dir"]
-        say(f"removed the lab; {run_dir} and its namespaces are gone")
+        say(f"removed the lab; {run_dir()} and its namespaces are gone")
         return 0
     lab = Lab("d")
     try:

@@ -58,8 +58,8 @@ class Router:
         wait_for(lambda: "ready" in self.tagger.output() or not self.tagger.alive(), "lab-switch")
 
 
-def demo_config(lab):
-    """conf/demo.toml as the demo uses it."""
+def demo_config():
+    """conf/demo.toml."""
     return (pathlib.Path(__file__).resolve().parents[3] / "conf" / "demo.toml").read_text()
 
 
