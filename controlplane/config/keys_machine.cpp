@@ -164,13 +164,13 @@ const auto kPortKeys = std::to_array<Key<FilePort>>({
      {.name = "driver",
       .description =
           "`af_xdp`: a kernel interface with the XDP program in front. `ethdev`: a DPDK driver; no XDP, so "
-          "the dataplane classifies everything itself. `pcap`: a DPDK pcap device, for tests.",
+          "the dataplane classifies everything itself. `pcap`: capture files, for tests.",
       .example = "\"ethdev\"",
       .words = kDriverNames}},
     {&FilePort::device,
      {.name = "device",
-      .description =
-          "DPDK device string (PCI address or virtual device) of an `ethdev` port, file of a `pcap` port.",
+      .description = "DPDK device string (PCI address or virtual device) of an `ethdev` port, capture files "
+                     "of a `pcap` port (`in=FILE,out=FILE`).",
       .example = "\"0000:03:00.0\"",
       .default_text = "none",
       .check = check_device,

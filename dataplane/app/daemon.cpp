@@ -16,7 +16,7 @@ constexpr int kBackoffFirstMs = 100;
 constexpr int kBackoffMaxMs = 2000;
 constexpr int kHousekeepingMs = 1000;
 
-// Names of a list of message handlers.
+// The handlers of a message, one for each kind, as one visitor.
 template <typename... Handlers>
 struct Overloaded : Handlers... {
   using Handlers::operator()...;
