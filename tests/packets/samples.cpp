@@ -93,9 +93,10 @@ std::vector<Sample> sample_packets() {
       packet("ack", {"ip 169.254.0.3 > 10.0.0.55", "udp 67 > 68", "ciaddr 10.0.0.55", "option 52 01",
                      "raw 5204 0107 6c61", "file 0c0178 520f 6e3a302e30 0208 \"edge:red\" 3c0179 ff"}));
   add("ack_server", kWan,
-      packet("ack", {"tags 10", "ip 198.51.100.1 > 10.0.0.1", "udp 67 > 67", "giaddr 10.0.0.1",
-                     "agent 1=\"lan:100.0\" 2=\"edge:blue:02:00:00:00:0c:01\" 5=10.0.0.0 10=00 11=10.0.0.1 "
-                     "151=00626c7565"}));
+      packet(
+          "ack",
+          {"tags 10", "ip 198.51.100.1 > 10.0.0.1", "udp 67 > 67", "giaddr 10.0.0.1",
+           R"(agent 1="lan:100.0" 2="edge:blue:02:00:00:00:0c:01" 5=10.0.0.0 10=00 11=10.0.0.1 151=00626c7565)"}));
   add("offer_without_82", kWan,
       packet("offer",
              {"tags 10", "ip 198.51.100.1 > 10.0.0.1", "udp 67 > 67", "giaddr 10.0.0.1", "xid 0x0badcafe"}));

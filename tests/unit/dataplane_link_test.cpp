@@ -26,7 +26,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 class DataplaneLinkTest : public testing::Test {
- protected:
+ public:
   DataplaneLinkTest() {
     EXPECT_NE(::mkdtemp(directory_.data()), nullptr);
     EXPECT_EQ(::chmod(directory_.c_str(), 0755), 0);

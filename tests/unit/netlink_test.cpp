@@ -25,7 +25,7 @@ constexpr const char* kMark = "xdp-kea:xktc:vrf:1";
 Ip4 ip(const char* text) { return parse_ip4(text).value(); }
 
 class NetlinkTest : public testing::Test {
- protected:
+ public:
   NetlinkTest() {
     clean();
     for (const std::string& name : {router_, vrf_}) {

@@ -32,7 +32,7 @@ using testing::Not;
 constexpr const char* kMark = "xdp-kea:xktc:vrf:1";
 
 class NetnsTest : public testing::Test {
- protected:
+ public:
   NetnsTest() { clean(); }
   ~NetnsTest() override { clean(); }
 
