@@ -205,6 +205,8 @@ BENCHMARK(relay_discovers)->Arg(1)->Arg(16)->Arg(1000);
 // Keeps the figures of the case with one VRF beside printing all.
 class Reporter : public benchmark::ConsoleReporter {
  public:
+  // No colours: the codes would stand in the JSON line.
+  Reporter() : ConsoleReporter(OO_Tabular) {}
   void ReportRuns(const std::vector<Run>& runs) override {
     for (const Run& run : runs) {
       if (run.error_occurred) failed = true;
