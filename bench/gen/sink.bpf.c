@@ -1,8 +1,10 @@
 // The benchmark's server end: counts relayed requests where they arrive and ends them there, at the
 // same small price for every relay under test. A sample of them goes to user space to be decoded.
-#include <bpf/bpf_helpers.h>
+// clang-format off: the helpers need the types first
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+// clang-format on
 
 #define SAMPLE_BYTES 512
 #define BOOTP_HOPS 3
