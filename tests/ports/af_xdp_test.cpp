@@ -173,7 +173,9 @@ TEST_F(AfXdp, RefusesWhatItCannotTrust) {
   PacketSocket twice = port.make_socket();
   Fd copy(dup(twice.socket.get()));
   EXPECT_EQ(error_of(good, std::move(twice.socket), twice.memory), "");
-  EXPECT_THAT(error_of(good, std::move(copy), twice.memory), HasSubstr("in use already"));
+  // Kernels before 6.4 do not even map the rings of a socket that is bound.
+  EXPECT_THAT(error_of(good, std::move(copy), twice.memory),
+              testing::AnyOf(HasSubstr("in use already"), HasSubstr("cannot map a ring")));
 }
 
 }  // namespace
