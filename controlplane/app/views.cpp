@@ -70,34 +70,53 @@ Views::Views(const Reconciler& reconciler, const Machine& machine)
       machine_(machine),
       model_(*reconciler.model()),
       desired_(reconciler.desired()),
-      dataplane_(machine.dataplane.status()),
-      keas_(machine.keas.status()) {
+      dataplane_(machine.dataplane.status()) {
+  for (const KeaStatus& status : machine.keas.status()) keas_.emplace(status.vrf, status);
   for (const AttachedPort& port : machine.classifier.attached()) attached_[port.ifindex] = port;
+  for (const VrfEntry& vrf : desired_.snapshot.vrfs) {
+    ids_[vrf.name] = vrf.id;
+    names_[vrf.id] = vrf.name;
+  }
+  for (const DesiredPort& each : desired_.ports) ports_[each.entry.id] = &each;
+  count_attachments();
+}
+
+void Views::count_attachments() {
+  for (const Pending& pending : desired_.pending) {
+    Tally& of = tallies_[pending.vrf];
+    if (of.waiting.empty()) of.waiting = pending.reason;
+  }
+  for (const AttachmentEntry& entry : desired_.snapshot.attachments) {
+    const DesiredPort* on = port(entry.port);
+    if (on == nullptr) continue;
+    Tally& of = tallies_[entry.vrf];
+    std::string reason = obstacle(entry.vrf, *on);
+    if (reason.empty() && entry.role == AttachmentRole::client) ++of.serving;
+    if (of.waiting.empty()) of.waiting = std::move(reason);
+  }
 }
 
 // ---- looking things up -----------------------------------------------------------------------------
 
 const KeaStatus* Views::kea(VrfId id) const {
-  const auto found = std::ranges::find(keas_, id, &KeaStatus::vrf);
-  return found == keas_.end() ? nullptr : &*found;
+  const auto found = keas_.find(id);
+  return found == keas_.end() ? nullptr : &found->second;
 }
 
 VrfId Views::id_of(const std::string& name) const {
-  const auto found = std::ranges::find(desired_.snapshot.vrfs, name, &VrfEntry::name);
-  return found == desired_.snapshot.vrfs.end() ? VrfId{} : found->id;
+  const auto found = ids_.find(name);
+  return found == ids_.end() ? VrfId{} : found->second;
 }
 
 std::string Views::vrf_name(VrfId id) const {
   if (id.value == 0) return "-";
-  const auto found = std::ranges::find(desired_.snapshot.vrfs, id, &VrfEntry::id);
-  return found == desired_.snapshot.vrfs.end() ? "(removed, id " + std::to_string(id.value) + ")"
-                                               : found->name;
+  const auto found = names_.find(id);
+  return found == names_.end() ? "(removed, id " + std::to_string(id.value) + ")" : found->second;
 }
 
 const DesiredPort* Views::port(PortId id) const {
-  const auto found = std::ranges::find_if(
-      desired_.ports, [id](const DesiredPort& candidate) { return candidate.entry.id == id; });
-  return found == desired_.ports.end() ? nullptr : &*found;
+  const auto found = ports_.find(id);
+  return found == ports_.end() ? nullptr : found->second;
 }
 
 std::string Views::obstacle(VrfId vrf, const DesiredPort& on) const {
@@ -111,15 +130,6 @@ std::string Views::obstacle(VrfId vrf, const DesiredPort& on) const {
 
 // ---- VRFs ------------------------------------------------------------------------------------------
 
-std::uint32_t Views::clients_serving(VrfId id) const {
-  return static_cast<std::uint32_t>(
-      std::ranges::count_if(desired_.snapshot.attachments, [&](const AttachmentEntry& entry) {
-        if (entry.vrf != id || entry.role != AttachmentRole::client) return false;
-        const DesiredPort* on = port(entry.port);
-        return on != nullptr && obstacle(id, *on).empty();
-      }));
-}
-
 std::string Views::kea_trouble(VrfId id) const {
   const KeaStatus* status = kea(id);
   if (status == nullptr) return "Kea is not started";
@@ -129,8 +139,8 @@ std::string Views::kea_trouble(VrfId id) const {
 }
 
 // The worst that is true of it.
-Views::VrfHealth Views::health(const Vrf& vrf, VrfId id) const {
-  VrfHealth health{.state = "serving", .reason = {}, .serving = clients_serving(id)};
+Views::VrfHealth Views::health(const Vrf& vrf, VrfId id, const Tally& tally) const {
+  VrfHealth health{.state = "serving", .reason = {}};
   const auto become = [&health](const char* state, std::string reason) {
     health.state = state;
     health.reason = std::move(reason);
@@ -139,18 +149,9 @@ Views::VrfHealth Views::health(const Vrf& vrf, VrfId id) const {
   if (const auto trouble = reconciler_.vrf_troubles().find(id); trouble != reconciler_.vrf_troubles().end()) {
     return become("degraded", trouble->second.reason);
   }
-  std::string waiting;
-  for (const Pending& pending : desired_.pending) {
-    if (pending.vrf == id && waiting.empty()) waiting = pending.reason;
-  }
-  for (const AttachmentEntry& entry : desired_.snapshot.attachments) {
-    if (entry.vrf != id || !waiting.empty()) continue;
-    if (const DesiredPort* on = port(entry.port)) waiting = obstacle(id, *on);
-  }
-  if (health.serving == 0 && !vrf.attachments.empty()) {
+  if (tally.serving == 0 && !vrf.attachments.empty()) {
     const auto& general = reconciler_.general_troubles();
-    if (waiting.empty() && !general.empty()) waiting = general.front();
-    return become("pending", waiting);
+    return become("pending", tally.waiting.empty() && !general.empty() ? general.front() : tally.waiting);
   }
   if (vrf.engine == Engine::kea) {
     if (std::string trouble = kea_trouble(id); !trouble.empty())
@@ -160,7 +161,7 @@ Views::VrfHealth Views::health(const Vrf& vrf, VrfId id) const {
   if (dataplane_.generation != reconciler_.generation()) {
     return become("degraded", "the dataplane has not taken the configuration yet");
   }
-  if (!waiting.empty()) return become("degraded", waiting);
+  if (!tally.waiting.empty()) return become("degraded", tally.waiting);
   if (const auto impaired = desired_.impaired.find(id); impaired != desired_.impaired.end()) {
     return become("degraded", impaired->second.front());
   }
@@ -171,7 +172,9 @@ std::vector<VrfView> Views::vrfs() const {
   std::vector<VrfView> views;
   for (const Vrf& vrf : model_.vrfs) {
     const VrfId id = id_of(vrf.name);
-    const VrfHealth now = health(vrf, id);
+    const auto counted = tallies_.find(id);
+    const Tally tally = counted == tallies_.end() ? Tally{} : counted->second;
+    const VrfHealth now = health(vrf, id, tally);
     VrfView view{.name = vrf.name,
                  .id = id.value,
                  .engine = std::string(name_of(vrf.engine)),
@@ -181,7 +184,7 @@ std::vector<VrfView> Views::vrfs() const {
                  .handoff = {},
                  .giaddr = {},
                  .attachments = static_cast<std::uint32_t>(vrf.attachments.size()),
-                 .attachments_serving = now.serving,
+                 .attachments_serving = tally.serving,
                  .subnets = {},
                  .servers = {}};
     for (const Subnet& subnet : vrf.subnets) view.subnets.push_back(to_string(subnet.prefix));

@@ -29,10 +29,14 @@ class Views {
   struct VrfHealth {
     std::string state;
     std::string reason;
-    std::uint32_t serving = 0;  // client attachments
   };
-  [[nodiscard]] VrfHealth health(const Vrf& vrf, VrfId id) const;
-  [[nodiscard]] std::uint32_t clients_serving(VrfId id) const;
+  // A VRF's attachments, counted.
+  struct Tally {
+    std::uint32_t serving = 0;  // of clients
+    std::string waiting;        // why the first that waits does
+  };
+  void count_attachments();
+  [[nodiscard]] VrfHealth health(const Vrf& vrf, VrfId id, const Tally& tally) const;
   [[nodiscard]] std::string kea_trouble(VrfId id) const;
   [[nodiscard]] const KeaStatus* kea(VrfId id) const;
   [[nodiscard]] VrfId id_of(const std::string& name) const;
@@ -46,11 +50,16 @@ class Views {
   const Model& model_;
   const Desired& desired_;
   DataplaneStatus dataplane_;
-  std::vector<KeaStatus> keas_;
+  std::map<VrfId, KeaStatus> keas_;
   std::map<IfIndex, AttachedPort> attached_;
+  std::map<std::string, VrfId> ids_;
+  std::map<VrfId, std::string> names_;
+  std::map<PortId, const DesiredPort*> ports_;
+  std::map<VrfId, Tally> tallies_;
 };
 
-// A lease of a VRF as the API shows it. now_unix_s tells what has expired.
+// "eth1 200.300": the attachment of the VRF whose circuit-id it is, for a client with that MAC; empty
+// if there is none.
 [[nodiscard]] std::string attachment_of_circuit(const Desired& desired, VrfId vrf,
                                                 const std::string& circuit_id, const std::string& mac);
 

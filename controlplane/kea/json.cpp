@@ -39,6 +39,9 @@ void JsonScanner::step(char c) {
 }
 
 Result<Answer> parse_answer(std::string_view json) {
+  if (json.size() > kParsedBytesMax)
+    return std::unexpected(
+        Error{"Kea's answer is larger than " + std::to_string(kParsedBytesMax) + " bytes"});
   auto document = parse_json(json);
   if (!document) return std::unexpected(Error{"Kea's answer is not JSON: " + document.error().error.message});
   // The control agent, and some versions, answer with a list of one.

@@ -35,14 +35,16 @@ struct JsonFailure {
   std::size_t offset = 0;  // byte of the text where it went wrong
 };
 
-// An object or array, at most kJsonDepthMax deep. Exceptions of the library end here.
+// An object or array, at most kJsonDepthMax deep. Exceptions of the library end here. The callback
+// is told of the parser's events, as the library says.
 template <typename Document = nlohmann::json>
-[[nodiscard]] std::expected<Document, JsonFailure> parse_json(std::string_view text) {
+[[nodiscard]] std::expected<Document, JsonFailure> parse_json(
+    std::string_view text, const typename Document::parser_callback_t& callback = nullptr) {
   JsonScanner scanner;
   if (scanner.feed(text) == JsonScanner::State::too_deep)
     return std::unexpected(JsonFailure{Error{"JSON nested deeper than " + std::to_string(kJsonDepthMax)}, 0});
   try {
-    return Document::parse(text);
+    return Document::parse(text, callback);
   } catch (const nlohmann::json::parse_error& failure) {
     // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error ...": the
     // caller knows better where that is.
@@ -51,8 +53,15 @@ template <typename Document = nlohmann::json>
     if (reason != std::string_view::npos) what.remove_prefix(reason + 2);
     // byte counts from one, and is the end of what was read last.
     return std::unexpected(JsonFailure{Error{std::string(what)}, failure.byte == 0 ? 0 : failure.byte - 1});
+  } catch (const nlohmann::json::exception& failure) {
+    // A number beyond all range is no parse_error to the library.
+    return std::unexpected(JsonFailure{Error{failure.what()}, 0});
   }
 }
+
+// A parsed document takes many times the memory of its text: of answers that we look into no more
+// than this is taken. A full page of leases is under 4 MiB.
+inline constexpr std::size_t kParsedBytesMax = 8 << 20;
 
 // What a Kea answers to a command: result and text, and the rest untouched.
 struct Answer {

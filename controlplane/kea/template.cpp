@@ -4,6 +4,7 @@
 #include <charconv>
 #include <filesystem>
 #include <optional>
+#include <set>
 
 #include "controlplane/kea/json.h"
 #include "controlplane/kea/paths.h"
@@ -175,6 +176,25 @@ Result<> impose(Json& document, const Vrf& vrf, const Place& place) {
   return impose_all_subnets(dhcp4, vrf);
 }
 
+// Told of every event of the parser: remembers the first key that an object has twice. JSON allows
+// it and the last one would win; Kea refuses it.
+class DuplicateFinder {
+ public:
+  explicit DuplicateFinder(std::string& found) : found_(found) {}
+  bool operator()(int, Json::parse_event_t event, Json& parsed) {
+    if (event == Json::parse_event_t::object_start) keys_.emplace_back();
+    if (event == Json::parse_event_t::object_end) keys_.pop_back();
+    if (event == Json::parse_event_t::key && !keys_.back().insert(parsed.get<std::string>()).second &&
+        found_.empty())
+      found_ = parsed.get<std::string>();
+    return true;
+  }
+
+ private:
+  std::string& found_;
+  std::vector<std::set<std::string>> keys_;
+};
+
 }  // namespace
 
 Result<std::string> render_kea_template(std::string_view text, const std::string& file, const Vrf& vrf,
@@ -182,7 +202,7 @@ Result<std::string> render_kea_template(std::string_view text, const std::string
   const auto located = [&](std::size_t offset, const std::string& message) {
     return file + ":" + position_text(text, offset) + ": " + message;
   };
-  const auto plain = without_comments(text);
+  const auto plain = plain_json(text);
   if (!plain) return std::unexpected(Error{located(plain.error().offset, plain.error().message)});
   const auto filled = fill(*plain, [&](std::string_view name) { return value_of(name, vrf, place); });
   if (!filled) {
@@ -191,10 +211,12 @@ Result<std::string> render_kea_template(std::string_view text, const std::string
       all += (all.empty() ? "" : "\n") + located(mistake.offset, mistake.message);
     return std::unexpected(Error{std::move(all)});
   }
-  auto document = parse_json<Json>(filled->text);
+  std::string twice;
+  auto document = parse_json<Json>(filled->text, DuplicateFinder(twice));
   if (!document)
     return std::unexpected(
         Error{located(filled->origin(document.error().offset), document.error().error.message)});
+  if (!twice.empty()) return std::unexpected(Error{file + ": '" + twice + "' is twice in one object"});
   if (const auto imposed = impose(*document, vrf, place); !imposed)
     return std::unexpected(Error(imposed.error()).in(file));
   return file_text(*document);

@@ -47,6 +47,21 @@ std::size_t comment_length(std::string_view rest) {
   return 0;
 }
 
+// Blanks commas with nothing but space between them and a closing bracket.
+void blank_last_commas(std::string& plain) {
+  StringTracker tracker;
+  std::size_t comma = std::string::npos;
+  for (std::size_t at = 0; at < plain.size(); ++at) {
+    const char c = plain[at];
+    if (tracker.inside(c)) continue;
+    if ((c == ']' || c == '}') && comma != std::string::npos) plain[comma] = ' ';
+    if (c == ',')
+      comma = at;
+    else if (std::string_view(" \t\r\n").find(c) == std::string_view::npos)
+      comma = std::string::npos;
+  }
+}
+
 bool is_name_character(char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
 
 std::string json_escaped(const std::string& value) {
@@ -64,10 +79,12 @@ std::string position_text(std::string_view text, std::size_t offset) {
   return std::to_string(line) + ":" + std::to_string(before.size() - line_start + 1);
 }
 
-std::expected<std::string, TemplateMistake> without_comments(std::string_view text) {
+std::expected<std::string, TemplateMistake> plain_json(std::string_view text) {
   std::string plain(text);
   StringTracker tracker;
   for (std::size_t at = 0; at < text.size();) {
+    if (!tracker.in_string() && text.substr(at).starts_with("<?"))
+      return std::unexpected(TemplateMistake{at, "<?include?> is not supported in a template"});
     const std::size_t length = tracker.in_string() ? 0 : comment_length(text.substr(at));
     if (length == std::string_view::npos)
       return std::unexpected(TemplateMistake{at, "this comment is not closed; '*/' closes it"});
@@ -80,6 +97,7 @@ std::expected<std::string, TemplateMistake> without_comments(std::string_view te
       if (plain[at] != '\n') plain[at] = ' ';
     }
   }
+  blank_last_commas(plain);
   return plain;
 }
 

@@ -21,9 +21,9 @@ struct TemplateMistake {
 // "line:col" of a byte, both from 1.
 [[nodiscard]] std::string position_text(std::string_view text, std::size_t offset);
 
-// The text with Kea's comments (#, //, /* */) blanked out: every byte keeps its place, and line
-// ends stay.
-[[nodiscard]] std::expected<std::string, TemplateMistake> without_comments(std::string_view text);
+// The text with what Kea takes and JSON does not blanked out: comments (#, //, /* */) and commas
+// behind the last element. Every byte keeps its place, and line ends stay.
+[[nodiscard]] std::expected<std::string, TemplateMistake> plain_json(std::string_view text);
 
 // A text made of pieces of another, and the way back.
 struct Filled {

@@ -48,33 +48,31 @@ Result<VrfId> IdTable::vrf(const std::string& name, std::uint32_t vrf_id_max) {
   used_vrfs_.insert(name);
   if (const auto known = vrfs_.find(name); known != vrfs_.end()) {
     if (known->second.value <= vrf_id_max) return known->second;
+    taken_vrfs_.erase(known->second.value);
     vrfs_.erase(known);  // the handoff prefix has become smaller
   }
-  std::set<std::uint32_t> taken;
-  for (const auto& [other, id] : vrfs_) taken.insert(id.value);
-  for (const VrfId id : avoided_) taken.insert(id.value);
-  const std::uint32_t id = next_free(next_vrf_, vrf_id_max, taken);
+  const std::uint32_t id = next_free(next_vrf_, vrf_id_max, taken_vrfs_);
   if (id == 0) {
     return std::unexpected(Error{"vrf " + name + ": all " + std::to_string(vrf_id_max) +
                                  " ids of VRFs are taken; appliance.handoff_prefix bounds them too"});
   }
   next_vrf_ = id % XK_VRFS_MAX + 1;
   vrfs_[name] = VrfId{id};
+  taken_vrfs_.insert(id);
   return VrfId{id};
 }
 
 Result<AttachmentId> IdTable::attachment(const AttachmentName& name) {
   used_attachments_.insert(name);
   if (const auto known = attachments_.find(name); known != attachments_.end()) return known->second;
-  std::set<std::uint32_t> taken;
-  for (const auto& [other, id] : attachments_) taken.insert(id.value);
-  const std::uint32_t id = next_free(next_attachment_, XK_ATTACHMENTS_MAX, taken);
+  const std::uint32_t id = next_free(next_attachment_, XK_ATTACHMENTS_MAX, taken_attachments_);
   if (id == 0) {
     return std::unexpected(
         Error{"vrf " + name.vrf + ": all " + std::to_string(XK_ATTACHMENTS_MAX) + " attachments are taken"});
   }
   next_attachment_ = id % XK_ATTACHMENTS_MAX + 1;
   attachments_[name] = AttachmentId{id};
+  taken_attachments_.insert(id);
   return AttachmentId{id};
 }
 
@@ -107,7 +105,14 @@ Result<PortIds> IdTable::port(const std::string& name, std::uint16_t queues) {
 }
 
 void IdTable::avoid_vrf(VrfId id) {
-  if (id.value != 0) avoided_.insert(id);
+  if (id.value != 0) taken_vrfs_.insert(id.value);
+}
+
+void IdTable::find_taken() {
+  taken_vrfs_.clear();
+  taken_attachments_.clear();
+  for (const auto& [name, id] : vrfs_) taken_vrfs_.insert(id.value);
+  for (const auto& [name, id] : attachments_) taken_attachments_.insert(id.value);
 }
 
 void IdTable::settle() {
@@ -117,7 +122,7 @@ void IdTable::settle() {
   used_vrfs_.clear();
   used_attachments_.clear();
   used_ports_.clear();
-  avoided_.clear();
+  find_taken();
 }
 
 std::string handoff_host_name(const Appliance& appliance, VrfId vrf) {

@@ -71,7 +71,10 @@ class IdTable {
   std::set<std::string> used_vrfs_;
   std::set<AttachmentName> used_attachments_;
   std::set<std::string> used_ports_;
-  std::set<VrfId> avoided_;
+  // The ids above, for looking a free one up.
+  std::set<std::uint32_t> taken_vrfs_;
+  std::set<std::uint32_t> taken_attachments_;
+  void find_taken();
 };
 
 // ---- names in the kernel, all at most 15 characters -----------------------------------------------

@@ -176,6 +176,7 @@ Result<IdTable> IdTable::parse(std::string_view bytes) {
       !stretches_apart(table.ports_)) {
     return std::unexpected(damaged("an id belongs to two names"));
   }
+  table.find_taken();
   return table;
 }
 

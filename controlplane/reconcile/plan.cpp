@@ -30,7 +30,8 @@ Ip4 address_of(const xk_address_key& key) {
 
 class Planner {
  public:
-  Planner(const Desired& desired, const Observed& observed) : desired_(desired), observed_(observed) {
+  Planner(const Desired& desired, const Observed& observed)
+      : desired_(desired), observed_(observed), topology_(observed.links) {
     for (const VrfEntry& vrf : desired.snapshot.vrfs) names_[vrf.id] = vrf.name;
   }
 
@@ -56,7 +57,7 @@ class Planner {
     return name == names_.end() ? "vrf id " + std::to_string(vrf.value) + ": " : "vrf " + name->second + ": ";
   }
   [[nodiscard]] std::string link_name(IfIndex ifindex) const {
-    const LinkInfo* link = Topology(observed_.links).by_index(ifindex);
+    const LinkInfo* link = topology_.by_index(ifindex);
     return link == nullptr ? "ifindex " + std::to_string(ifindex.value) : link->name;
   }
   [[nodiscard]] std::string place(std::string name, std::uint16_t outer, std::uint16_t inner) const {
@@ -73,14 +74,13 @@ class Planner {
 
   // Namespaces and handoffs that are not there, or that this process has not looked at yet.
   void sites() {
-    const Topology topology(observed_.links);
     for (const auto& [vrf, spec] : desired_.handoffs) {
       const bool there = namespace_there(spec.netns);
       if (!there || !site_checked(vrf)) {
         add(step::EnsureNamespace{spec.netns, spec.mark, there},
             of(vrf) + (there ? "adopt namespace " : "make namespace ") + spec.netns, vrf);
       }
-      const LinkInfo* link = topology.by_name(spec.host_name);
+      const LinkInfo* link = topology_.by_name(spec.host_name);
       const bool linked = link != nullptr && link->alias == spec.mark;
       if (there && linked && site_checked(vrf)) continue;
       std::optional<HandoffSpec> before;
@@ -97,7 +97,10 @@ class Planner {
     std::vector<VrfId> started;
     for (const auto& [vrf, kea] : desired_.keas) {
       const auto known = observed_.keas.find(vrf);
-      if (known != observed_.keas.end() && known->second == kea.spec && kea.refusal.empty()) {
+      if (known != observed_.keas.end() && !namespace_there(kea.spec.netns)) {
+        // It runs on in a namespace that has lost its name, where nobody reaches it.
+        add(step::StopKea{vrf}, of(vrf) + "stop Kea, whose namespace is gone", vrf);
+      } else if (known != observed_.keas.end() && known->second == kea.spec && kea.refusal.empty()) {
         if (observed_.deaf_keas.contains(vrf) || !site_checked(vrf)) {
           add(step::RefreshKea{vrf}, of(vrf) + "have Kea open its sockets anew", vrf);
         }
@@ -251,6 +254,7 @@ class Planner {
 
   const Desired& desired_;
   const Observed& observed_;
+  const Topology topology_;
   const std::string& mark_prefix_ = desired_.mark_prefix;
   std::map<VrfId, std::string> names_;
   std::vector<Step> steps_;

@@ -4,15 +4,22 @@
 
 namespace xk {
 
+Topology::Topology(const std::vector<LinkInfo>& links) {
+  for (const LinkInfo& link : links) {
+    by_name_.emplace(link.name, &link);
+    by_index_.emplace(link.ifindex, &link);
+    if (link.kind == "vlan") vlans_on_.emplace(link.parent, &link);
+  }
+}
+
 const LinkInfo* Topology::by_name(std::string_view name) const {
-  const auto found = std::ranges::find(links_, name, &LinkInfo::name);
-  return found == links_.end() ? nullptr : &*found;
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second;
 }
 
 const LinkInfo* Topology::by_index(IfIndex ifindex) const {
-  if (ifindex.value == 0) return nullptr;
-  const auto found = std::ranges::find(links_, ifindex, &LinkInfo::ifindex);
-  return found == links_.end() ? nullptr : &*found;
+  const auto found = by_index_.find(ifindex);
+  return found == by_index_.end() ? nullptr : found->second;
 }
 
 std::expected<WirePlace, std::string> Topology::on_wire(const LinkInfo& link, VlanTag outer,
@@ -54,12 +61,12 @@ std::vector<const LinkInfo*> Topology::stacked_on(const LinkInfo& link) const {
 std::vector<const LinkInfo*> Topology::vlan_devices(const std::vector<const LinkInfo*>& parents,
                                                     Vid vid) const {
   std::vector<const LinkInfo*> devices;
-  for (const LinkInfo& link : links_) {
-    if (link.kind != "vlan" || link.vid != vid) continue;
-    const bool on_top = std::ranges::any_of(
-        parents, [&link](const LinkInfo* parent) { return parent->ifindex == link.parent; });
-    if (!on_top) continue;
-    for (const LinkInfo* stacked : stacked_on(link)) devices.push_back(stacked);
+  for (const LinkInfo* parent : parents) {
+    const auto [first, last] = vlans_on_.equal_range(parent->ifindex);
+    for (auto vlan = first; vlan != last; ++vlan) {
+      if (vlan->second->vid != vid) continue;
+      for (const LinkInfo* stacked : stacked_on(*vlan->second)) devices.push_back(stacked);
+    }
   }
   return devices;
 }

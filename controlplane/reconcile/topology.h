@@ -5,6 +5,7 @@
 #include <expected>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "controlplane/reconcile/ports.h"
@@ -21,7 +22,7 @@ struct WirePlace {
 class Topology {
  public:
   // Borrows the listing.
-  explicit Topology(const std::vector<LinkInfo>& links) : links_(links) {}
+  explicit Topology(const std::vector<LinkInfo>& links);
 
   [[nodiscard]] const LinkInfo* by_name(std::string_view name) const;
   [[nodiscard]] const LinkInfo* by_index(IfIndex ifindex) const;
@@ -40,7 +41,9 @@ class Topology {
   [[nodiscard]] std::vector<const LinkInfo*> stacked_on(const LinkInfo& link) const;
   [[nodiscard]] std::vector<const LinkInfo*> vlan_devices(const std::vector<const LinkInfo*>& parents,
                                                           Vid vid) const;
-  const std::vector<LinkInfo>& links_;
+  std::unordered_map<std::string_view, const LinkInfo*> by_name_;
+  std::unordered_map<IfIndex, const LinkInfo*> by_index_;
+  std::unordered_multimap<IfIndex, const LinkInfo*> vlans_on_;  // by parent
 };
 
 }  // namespace xk

@@ -149,9 +149,12 @@ TEST(KeaAnswer, ResultTextAndArguments) {
   EXPECT_EQ(answer->text, "no");
   EXPECT_EQ(answer->arguments["a"], 1);
   EXPECT_EQ(parse_answer(R"([{"result":3}])").value().result, 3);
-  for (const char* bad :
-       {"", "nonsense", "[]", "[{\"result\":0},{\"result\":0}]", "{}", R"({"result":"0"})",
-        R"({"result":-1})", R"({"result":1e3})", R"({"result":99999})", "3", "{\"result\":0"})
+  const std::string frame = R"({"result":0,"text":""})";
+  EXPECT_TRUE(parse_answer(frame + std::string(kParsedBytesMax - frame.size(), ' ')));
+  EXPECT_FALSE(parse_answer(frame + std::string(kParsedBytesMax - frame.size() + 1, ' ')));
+  for (const char* bad : {"", "nonsense", "[]", "[{\"result\":0},{\"result\":0}]", "{}", R"({"result":"0"})",
+                          R"({"result":-1})", R"({"result":1e3})", R"({"result":99999})", "3",
+                          "{\"result\":0", R"({"result":0,"a":1e999})"})
     EXPECT_FALSE(parse_answer(bad)) << bad;
 }
 

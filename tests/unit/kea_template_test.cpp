@@ -118,8 +118,22 @@ TEST(KeaTemplate, SyntaxMistakesHaveThePlaceInTheTemplate) {
               HasSubstr("t.conf:2:40: "));
   EXPECT_THAT(mistake("{\"Dhcp4\": {}}\n /* open"), HasSubstr("t.conf:2:2: this comment is not closed"));
   EXPECT_THAT(mistake(""), HasSubstr("t.conf:1:1: "));
+  EXPECT_THAT(mistake(R"({"Dhcp4": {"a": 1e999}})"), HasSubstr("number overflow"));
   EXPECT_THAT(mistake(R"({"Dhcp6": {}})"), HasSubstr("t.conf: a template is an object with one member"));
   EXPECT_THAT(mistake(std::string(100, '[')), HasSubstr("nested deeper than 64"));
+}
+
+TEST(KeaTemplate, CommasBehindTheLastElementAreTakenAsKeaTakesThem) {
+  const json dhcp4 =
+      dhcp4_of("{\"Dhcp4\": {\"user-context\": {\"a\": [1, 2 , // two\n ], \"b\": \",]\\\",}\",}, \n},}");
+  EXPECT_EQ(dhcp4["user-context"], (json{{"a", {1, 2}}, {"b", ",]\",}"}}));
+  EXPECT_THAT(mistake(R"({"Dhcp4": {"a": [1,,]}})"), HasSubstr("t.conf:1:21: "));
+}
+
+TEST(KeaTemplate, KeysThatAreThereTwiceAndIncludesAreRefused) {
+  EXPECT_EQ(mistake(R"({"Dhcp4": {"valid-lifetime": 1, "x": {"valid-lifetime": 3}, "valid-lifetime": 2}})"),
+            "t.conf: 'valid-lifetime' is twice in one object");
+  EXPECT_THAT(mistake("{\n <?include \"x\"?> }"), HasSubstr("t.conf:2:2: <?include?> is not supported"));
 }
 
 TEST(KeaTemplate, ImposesWhatRunningItDependsOn) {

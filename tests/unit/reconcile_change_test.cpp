@@ -264,6 +264,19 @@ TEST_F(Change, AHandoffThatWasDeletedIsMadeAgainAndKeaListensAnew) {
   expect_settled();
 }
 
+TEST_F(Change, AKeaWhoseNamespaceIsGoneStartsInANewOne) {
+  change(red_model());
+  machine_.state.namespaces.clear();
+  machine_.reset();
+  const ChangeReport report = (*daemon_)->refresh(false);
+  EXPECT_THAT(report.failures, IsEmpty());
+  EXPECT_LT(position("namespace xdp-kea-1"), position("stop kea 1"));
+  EXPECT_LT(position("stop kea 1"), position("apply kea red"));
+  EXPECT_EQ(machine_.state.namespaces.size(), 1u);
+  EXPECT_EQ(machine_.state.keas.size(), 1u);
+  expect_settled();
+}
+
 TEST_F(Change, ANewDataplaneGetsPortsAndSnapshotAndNothingElse) {
   change(red_model());
   const auto rows = machine_.state.rows;
