@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -108,6 +109,25 @@ struct ReloadView {
   std::vector<std::string> steps;  // what was done, in order
 };
 
+struct ConfigChangeView {
+  std::string section;             // "[appliance]", "[dataplane]", "[[port]] eth1", "[[vrf]] red"
+  std::string change;              // "added", "removed", "changed"
+  std::vector<std::string> lines;  // of a changed section: "- " gone, "+ " new, "  " where that is
+};
+
+// What a configuration would do.
+struct ConfigDiffView {
+  std::uint64_t generation = 0;  // in force, and staying so
+  std::vector<ConfigChangeView> changes;
+  std::vector<std::string> steps;  // what would be done, in order
+};
+
+// A configuration sent along instead of the daemon's own file.
+struct ConfigText {
+  std::string name;  // of the file, for messages
+  std::string toml;
+};
+
 // An API failure with its HTTP status: 400 bad request, 404 not found, 409 refused, 502 Kea did not
 // answer, 503 not ready.
 struct Failure {
@@ -129,6 +149,8 @@ class Control {
   [[nodiscard]] virtual Answer<std::vector<KeaView>> keas() = 0;
   [[nodiscard]] virtual Answer<std::string> kea_command(const std::string& vrf, const std::string& json) = 0;
   [[nodiscard]] virtual Answer<std::string> config_show() = 0;  // TOML
+  // text: what to compare with; nothing: the daemon's file, read again.
+  [[nodiscard]] virtual Answer<ConfigDiffView> config_diff(const std::optional<ConfigText>& text) = 0;
   [[nodiscard]] virtual Answer<ReloadView> reload() = 0;
 };
 

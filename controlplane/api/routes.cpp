@@ -114,6 +114,22 @@ ApiReply get_config(Control& control, const ApiRequest&, const std::string&) {
   return toml ? json_reply(ConfigBody{std::move(*toml)}) : failure_reply(std::move(toml.error()));
 }
 
+ApiReply post_config_diff(Control& control, const ApiRequest& request, const std::string&) {
+  std::optional<ConfigText> text;
+  if (!request.body.empty()) {
+    const auto json = parse_json(request.body, kRequestBytesMax);
+    if (!json) return error_reply(400, {"the body is " + json.error().message});
+    auto given = from_json<ConfigText>(*json);
+    if (!given) {
+      return error_reply(
+          400, {R"(the body must be empty or {"name": "...", "toml": "..."}: )" + given.error().message});
+    }
+    text = std::move(*given);
+  }
+  auto diff = control.config_diff(text);
+  return diff ? json_reply(*diff) : failure_reply(std::move(diff.error()));
+}
+
 ApiReply post_reload(Control& control, const ApiRequest&, const std::string&) {
   auto done = control.reload();
   return done ? json_reply(*done) : failure_reply(std::move(done.error()));
@@ -158,6 +174,7 @@ const std::vector<Route>& routes() {
       {"GET", "/v1/kea", {}, get_kea},
       {"POST", "/v1/kea/{vrf}/command", {}, post_kea_command},
       {"GET", "/v1/config", {}, get_config},
+      {"POST", "/v1/config/diff", {}, post_config_diff},
       {"POST", "/v1/reload", {}, post_reload},
   };
   return table;

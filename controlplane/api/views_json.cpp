@@ -115,6 +115,23 @@ void each_field(Is<ReloadView> auto& v, auto&& f) {
   f("steps", v.steps);
 }
 
+void each_field(Is<ConfigChangeView> auto& v, auto&& f) {
+  f("section", v.section);
+  f("change", v.change);
+  f("lines", v.lines);
+}
+
+void each_field(Is<ConfigDiffView> auto& v, auto&& f) {
+  f("generation", v.generation);
+  f("changes", v.changes);
+  f("steps", v.steps);
+}
+
+void each_field(Is<ConfigText> auto& v, auto&& f) {
+  f("name", v.name);
+  f("toml", v.toml);
+}
+
 void each_field(Is<VrfsBody> auto& v, auto&& f) { f("vrfs", v.vrfs); }
 void each_field(Is<VrfBody> auto& v, auto&& f) {
   f("vrf", v.vrf);
@@ -317,6 +334,9 @@ XK_API_VIEW(LeaseView)
 XK_API_VIEW(VrfView)
 XK_API_VIEW(StatusView)
 XK_API_VIEW(ReloadView)
+XK_API_VIEW(ConfigChangeView)
+XK_API_VIEW(ConfigDiffView)
+XK_API_VIEW(ConfigText)
 XK_API_VIEW(VrfsBody)
 XK_API_VIEW(VrfBody)
 XK_API_VIEW(AttachmentsBody)

@@ -44,9 +44,9 @@ struct ErrorsBody {
   std::vector<std::string> errors;
 };
 
-inline constexpr std::size_t kRequestBytesMax = 1u << 20;  // of a request's body
-inline constexpr std::size_t kAnswerBytesMax = 64u << 20;  // of an answer: leases may be many
-inline constexpr std::size_t kJsonDepthMax = 64;           // nested objects and arrays
+inline constexpr std::size_t kRequestBytesMax = 16u << 20;  // of a request's body: it may be a configuration
+inline constexpr std::size_t kAnswerBytesMax = 64u << 20;   // of an answer: leases may be many
+inline constexpr std::size_t kJsonDepthMax = 64;            // nested objects and arrays
 
 // JSON text of at most bytes_max bytes and kJsonDepthMax levels, or what is wrong with it and where.
 [[nodiscard]] std::expected<Json, Error> parse_json(std::string_view text, std::size_t bytes_max);

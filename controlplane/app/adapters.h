@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "controlplane/kea/supervisor.h"
 #include "controlplane/reconcile/executor.h"
@@ -30,17 +31,20 @@ class KeaRenderer {
  public:
   explicit KeaRenderer(kea::Supervisor& keas) : keas_(keas) {}
   [[nodiscard]] Result<std::string> render(const Vrf& vrf, const KeaSpec& spec, const HandoffSpec& handoff);
-  // Everything is rendered anew from now on.
-  void forget() { rendered_.clear(); }
-
- private:
   struct Rendered {
     Vrf vrf;
     std::string interface_ip;
     Result<std::string> config;
   };
+  using Kept = std::map<std::string, Rendered>;
+  // Everything is rendered anew from now on. What was kept is returned, to be put back after a mere
+  // look at what would be rendered.
+  Kept forget() { return std::exchange(rendered_, {}); }
+  void put_back(Kept kept) { rendered_ = std::move(kept); }
+
+ private:
   kea::Supervisor& keas_;
-  std::map<std::string, Rendered> rendered_;
+  Kept rendered_;
 };
 
 }  // namespace xk::kead

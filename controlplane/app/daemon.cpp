@@ -30,6 +30,12 @@ std::string quoted(std::string text) {
   return text;
 }
 
+std::vector<std::string> texts_of(const std::vector<ConfigError>& errors) {
+  std::vector<std::string> texts;
+  for (const ConfigError& error : errors) texts.push_back(error.text());
+  return texts;
+}
+
 }  // namespace
 
 Result<> Daemon::run() {
@@ -67,7 +73,8 @@ Result<> Daemon::set_up() {
                                       .machine = *machine_,
                                       .config_path = options_.config,
                                       .started_ms = started_ms_,
-                                      .reload = [this] { return reload(); }});
+                                      .reload = [this] { return reload(); },
+                                      .config_diff = [this](const auto& text) { return config_diff(text); }});
   api_.emplace(*control_);
   auto serving = api_->start(
       {.path = appliance.api_socket, .mode = appliance.api_socket_mode, .group = appliance.api_group});
@@ -140,11 +147,9 @@ api::Answer<api::ReloadView> Daemon::reload() {
   notify("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(EventLoop::now_ms() * 1000));
   const auto model = load_config(options_.config);
   if (!model) {
-    std::vector<std::string> messages;
-    for (const ConfigError& error : model.error()) messages.push_back(error.text());
-    return refuse(std::move(messages));
+    return refuse(texts_of(model.error()));
   }
-  renderer_->forget();
+  static_cast<void>(renderer_->forget());
   auto report = reconciler_->change(*model);
   watch_dataplane();
   if (!report) return refuse(std::move(report.error()));
@@ -156,6 +161,24 @@ api::Answer<api::ReloadView> Daemon::reload() {
   api::ReloadView view{.generation = reconciler_->generation(), .steps = std::move(report->steps)};
   for (const std::string& failure : report->failures)
     view.steps.push_back("not done, tried again: " + failure);
+  return view;
+}
+
+// The same up to the plan, which is not run.
+api::Answer<api::ConfigDiffView> Daemon::config_diff(const std::optional<api::ConfigText>& text) {
+  const auto refuse = [](std::vector<std::string> messages) {
+    return std::unexpected(api::Failure{409, std::move(messages)});
+  };
+  const auto model = text ? parse_config(text->toml, text->name) : load_config(options_.config);
+  if (!model) return refuse(texts_of(model.error()));
+  KeaRenderer::Kept kept = renderer_->forget();
+  auto steps = reconciler_->preview(*model);
+  renderer_->put_back(std::move(kept));
+  if (!steps) return refuse(std::move(steps.error()));
+  api::ConfigDiffView view{
+      .generation = reconciler_->generation(), .changes = {}, .steps = std::move(*steps)};
+  for (ConfigChange& change : diff_config(*reconciler_->model(), *model))
+    view.changes.push_back({std::move(change.section), std::move(change.change), std::move(change.lines)});
   return view;
 }
 

@@ -30,6 +30,7 @@ class Daemon {
   void start_serving();
   void stop_stray_keas();
   [[nodiscard]] api::Answer<api::ReloadView> reload();
+  [[nodiscard]] api::Answer<api::ConfigDiffView> config_diff(const std::optional<api::ConfigText>& text);
   void refresh(bool retry_now);
   void refresh_soon(std::uint64_t delay_ms);
   void after_change(const ChangeReport& report);

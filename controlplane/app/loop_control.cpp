@@ -214,6 +214,11 @@ Answer<std::string> LoopControl::config_show() {
       [this]() -> Answer<std::string> { return show_config(*parts_.reconciler.model()); });
 }
 
+Answer<api::ConfigDiffView> LoopControl::config_diff(const std::optional<api::ConfigText>& text) {
+  return on_loop<api::ConfigDiffView>(
+      [this, text]() -> Answer<api::ConfigDiffView> { return parts_.config_diff(text); });
+}
+
 Answer<api::ReloadView> LoopControl::reload() {
   return on_loop<api::ReloadView>([this]() -> Answer<api::ReloadView> { return parts_.reload(); });
 }

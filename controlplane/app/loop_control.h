@@ -17,8 +17,10 @@ class LoopControl final : public api::Control {
     const Reconciler& reconciler;
     const Machine& machine;
     std::string config_path;
-    std::uint64_t started_ms = 0;                          // EventLoop::now_ms()
-    std::function<api::Answer<api::ReloadView>()> reload;  // on the loop
+    std::uint64_t started_ms = 0;  // EventLoop::now_ms()
+    // On the loop.
+    std::function<api::Answer<api::ReloadView>()> reload;
+    std::function<api::Answer<api::ConfigDiffView>(const std::optional<api::ConfigText>&)> config_diff;
   };
   explicit LoopControl(Parts parts) : parts_(std::move(parts)) {}
 
@@ -31,6 +33,8 @@ class LoopControl final : public api::Control {
   [[nodiscard]] api::Answer<std::string> kea_command(const std::string& vrf,
                                                      const std::string& json) override;
   [[nodiscard]] api::Answer<std::string> config_show() override;
+  [[nodiscard]] api::Answer<api::ConfigDiffView> config_diff(
+      const std::optional<api::ConfigText>& text) override;
   [[nodiscard]] api::Answer<api::ReloadView> reload() override;
 
  private:

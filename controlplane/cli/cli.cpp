@@ -18,7 +18,8 @@ constexpr const char* kExitCodes =
     "  3  the daemon is not there\n"
     "  4  not found\n"
     "  5  no permission to use the daemon's socket\n"
-    "  6  what answers there is no xdp-kead of this version, or it stopped in the middle\n";
+    "  6  what answers there is no xdp-kead of this version, or it stopped in the middle\n"
+    "  7  config diff: something would change\n";
 
 const std::map<std::string, Format, std::less<>> kFormats = {
     {"table", Format::table}, {"json", Format::json}, {"yaml", Format::yaml}};

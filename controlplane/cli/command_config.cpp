@@ -1,3 +1,5 @@
+#include <array>
+#include <fstream>
 #include <memory>
 
 #include "controlplane/cli/commands.h"
@@ -6,6 +8,23 @@
 
 namespace xk::cli {
 namespace {
+
+constexpr std::size_t kFileBytesMax = 8u << 20;  // as the daemon takes them
+
+std::expected<std::string, Error> read_text(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string text;
+  std::array<char, 65536> chunk{};
+  while (in && text.size() <= kFileBytesMax) {
+    in.read(chunk.data(), chunk.size());
+    text.append(chunk.data(), static_cast<std::size_t>(in.gcount()));
+  }
+  if (!in.eof() && text.size() <= kFileBytesMax)
+    return std::unexpected(errno_error(path + " cannot be read"));
+  if (text.size() > kFileBytesMax)
+    return std::unexpected(Error{path + " is longer than " + std::to_string(kFileBytesMax) + " bytes", 0});
+  return text;
+}
 
 // A check is its own view: {"file", "ok", "vrfs", "attachments", "errors"}.
 ExitCode check(const Context& context, const std::string& file) {
@@ -37,10 +56,43 @@ ExitCode check(const Context& context, const std::string& file) {
   return model ? ExitCode::ok : ExitCode::refused;
 }
 
+void print_diff(const api::ConfigDiffView& diff, std::ostream& out) {
+  for (const api::ConfigChangeView& change : diff.changes) {
+    out << safe_text(change.change) << ' ' << safe_text(change.section) << '\n';
+    for (const std::string& line : change.lines) out << "  " << safe_text(line) << '\n';
+  }
+  if (diff.changes.empty() && diff.steps.empty()) {
+    out << "nothing would change\n";
+    return;
+  }
+  if (diff.changes.empty()) out << "the configuration is the same\n";
+  if (diff.steps.empty()) {
+    out << "no step would be needed\n";
+    return;
+  }
+  out << count_text(diff.steps.size(), "step", "steps") << " would be taken:\n";
+  for (const std::string& step : diff.steps) out << "  " << safe_text(step) << '\n';
+}
+
+// The daemon's own file, or the text of one that only we may be able to read.
+ExitCode diff(const Context& context, const std::string& file) {
+  std::string body;
+  if (!file.empty()) {
+    const auto text = read_text(file);
+    if (!text) return context.fail({ExitCode::refused, {text.error().message}});
+    body = api::dump_json(api::to_json(api::ConfigText{file, *text}));
+  }
+  const auto answer = context.client().post("/v1/config/diff", body);
+  const ExitCode shown = context.show<api::ConfigDiffView>(answer, print_diff);
+  if (shown != ExitCode::ok) return shown;
+  const bool same = (*answer)["changes"].empty() && (*answer)["steps"].empty();
+  return same ? ExitCode::ok : ExitCode::differs;
+}
+
 }  // namespace
 
 void add_config(CLI::App& app, Context& context) {
-  CLI::App& group = add_group(app, "config", "check, show: the configuration");
+  CLI::App& group = add_group(app, "config", "check, diff, show: the configuration");
   const auto file = std::make_shared<std::string>();
   CLI::App& checked =
       add_command(group, "check", "Read a configuration file and report every mistake; needs no daemon",
@@ -59,6 +111,15 @@ void add_config(CLI::App& app, Context& context) {
               [](const api::ConfigBody& body, std::ostream& out) { out << body.toml; });
         };
       });
+
+  CLI::App& compared = add_command(
+      group, "diff", "What a reload would change and the steps it would take, without taking them",
+      "  xdp-keactl config diff\n"
+      "  xdp-keactl config diff new.toml\n"
+      "  xdp-keactl -o json config diff new.toml | jq -r '.steps[]'\n"
+      "Exit code: 0 if nothing would change, 7 if something would, 1 if it would be refused.\n");
+  compared.add_option("FILE", *file, "Compare with this file instead of the daemon's own");
+  compared.callback([&context, file] { context.action = [&context, file] { return diff(context, *file); }; });
 }
 
 }  // namespace xk::cli

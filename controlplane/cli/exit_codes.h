@@ -11,6 +11,7 @@ enum class ExitCode : int {
   not_found = 4,      // no such VRF, or Kea has no such thing
   no_permission = 5,  // the API socket is not for this user
   bad_answer = 6,     // what answered is no xdp-kead of this version, or stopped in the middle
+  differs = 7,        // "config diff": there is something that would change
 };
 
 }  // namespace xk::cli

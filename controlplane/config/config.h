@@ -26,6 +26,22 @@ struct ConfigError {
 // The model back as TOML with every default spelled out ("config show").
 [[nodiscard]] std::string show_config(const Model& model);
 
+// The same in its parts: "[appliance]", "[dataplane]", "[[port]] eth1", "[[vrf]] red".
+struct ConfigSection {
+  std::string name;
+  std::string toml;
+};
+[[nodiscard]] std::vector<ConfigSection> config_sections(const Model& model);
+
+// What differs between two models, by section: those changed or removed in the order of the first, then
+// those added in the order of the second.
+struct ConfigChange {
+  std::string section;             // ConfigSection::name
+  std::string change;              // "added", "removed", "changed"
+  std::vector<std::string> lines;  // "- " gone, "+ " new, "  " where that is, of a changed section
+};
+[[nodiscard]] std::vector<ConfigChange> diff_config(const Model& before, const Model& after);
+
 // The reference of every key (docs/configuration.md) from the same table as the parser.
 [[nodiscard]] std::string config_reference_markdown();
 

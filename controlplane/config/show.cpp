@@ -191,16 +191,27 @@ void write_vrf(const Vrf& vrf, std::string& out) {
 }  // namespace config
 
 // [option82] is not there: every attachment has its own settings spelled out.
-std::string show_config(const Model& model) {
-  std::string out;
-  config::write_section(config::appliance_section(), config::file_of(model.appliance), out);
-  config::write_section(config::dataplane_section(), config::file_of(model.dataplane), out);
+std::vector<ConfigSection> config_sections(const Model& model) {
+  std::vector<ConfigSection> sections;
+  const auto section = [&sections](std::string name) -> std::string& {
+    return sections.emplace_back(ConfigSection{std::move(name), {}}).toml;
+  };
+  config::write_section(config::appliance_section(), config::file_of(model.appliance),
+                        section("[appliance]"));
+  std::string& dataplane = section("[dataplane]");
+  config::write_section(config::dataplane_section(), config::file_of(model.dataplane), dataplane);
   for (const LcorePlan& lcore : model.dataplane.lcores) {
-    config::write_section(config::lcore_section(), config::file_of(lcore), out);
+    config::write_section(config::lcore_section(), config::file_of(lcore), dataplane);
   }
   for (const Port& port : model.ports)
-    config::write_section(config::port_section(), config::file_of(port), out);
-  for (const Vrf& vrf : model.vrfs) config::write_vrf(vrf, out);
+    config::write_section(config::port_section(), config::file_of(port), section("[[port]] " + port.name));
+  for (const Vrf& vrf : model.vrfs) config::write_vrf(vrf, section("[[vrf]] " + vrf.name));
+  return sections;
+}
+
+std::string show_config(const Model& model) {
+  std::string out;
+  for (const ConfigSection& section : config_sections(model)) out += (out.empty() ? "" : "\n") + section.toml;
   return out;
 }
 

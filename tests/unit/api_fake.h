@@ -162,6 +162,21 @@ class FakeControl : public Control {
     if (failure) return std::unexpected(*failure);
     return std::string("[appliance]\nname = \"xdp-kea\"\n");
   }
+  Answer<ConfigDiffView> config_diff(const std::optional<ConfigText>& text) override {
+    if (failure) return std::unexpected(*failure);
+    ConfigDiffView view;
+    view.generation = 7;
+    if (empty) return view;
+    view.changes = {
+        {"[[vrf]] blue", "removed", {}},
+        {"[[vrf]] red",
+         "changed",
+         {"  [[vrf.subnet]]", "  prefix = \"10.0.0.0/24\"", "- lease_time_s = 3600", "+ lease_time_s = 600"}},
+        {"[[vrf]] green", "added", {}}};
+    if (text) view.changes[2].section = "[[vrf]] " + text->toml;
+    view.steps = {"vrf red: apply Kea's configuration", "publish the forwarding state"};
+    return view;
+  }
   Answer<ReloadView> reload() override {
     if (failure) return std::unexpected(*failure);
     ++reloads;

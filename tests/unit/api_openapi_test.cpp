@@ -96,6 +96,9 @@ TEST_F(OpenApi, DescribesEveryField) {
   expect_schema("Leases", to_json(LeasesBody{}));
   expect_schema("Keas", to_json(KeasBody{}));
   expect_schema("Config", to_json(ConfigBody{}));
+  expect_schema("ConfigText", to_json(ConfigText{}));
+  expect_schema("ConfigChange", to_json(ConfigChangeView{}));
+  expect_schema("ConfigDiff", to_json(ConfigDiffView{}));
   expect_schema("Reload", to_json(ReloadView{}));
 }
 

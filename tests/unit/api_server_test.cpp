@@ -187,7 +187,7 @@ TEST_F(ApiServerTest, BodiesAreBoundedOnBothSides) {
   EXPECT_EQ(post("/v1/kea/red/command", fits).status, 200);
   const auto over = post("/v1/kea/red/command", fits + " ");
   EXPECT_EQ(over.status, 413);
-  EXPECT_EQ(over.body, R"({"errors":["the body is longer than 1048576 bytes"]})");
+  EXPECT_EQ(over.body, R"({"errors":["the body is longer than 16777216 bytes"]})");
   // a length that is a lie about nothing to come
   EXPECT_EQ(send("POST /v1/reload HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n").status, 413);
   EXPECT_EQ(control.reloads, 0);
@@ -196,7 +196,7 @@ TEST_F(ApiServerTest, BodiesAreBoundedOnBothSides) {
 TEST_F(ApiServerTest, ChunkedAndCompressedBodiesAreBoundedToo) {
   std::string chunked = "POST /v1/kea/red/command HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
   const std::string chunk = "10000\r\n" + std::string(0x10000, ' ') + "\r\n";
-  for (int i = 0; i < 17; ++i) chunked += chunk;
+  for (std::size_t bytes = 0; bytes <= kRequestBytesMax; bytes += 0x10000) chunked += chunk;
   EXPECT_EQ(send(chunked + "0\r\n\r\n").status, 413);
   EXPECT_EQ(send("POST /v1/kea/red/command HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
                  "f\r\n{\"command\":\"x\"}\r\n0\r\n\r\n")

@@ -105,6 +105,31 @@ TEST_F(CliTest, EveryCommandInEveryFormat) {
   }
 }
 
+TEST_F(CliTest, DifferencesAreSeven) {
+  for (const std::string& format : kFormats) {
+    const Outcome own = keactl({"config", "diff", "-o", format});
+    EXPECT_EQ(own.code, 7);
+    EXPECT_EQ(own.err, "");
+    expect_golden("config_diff." + format, own.out);
+  }
+  std::ofstream(directory.file("new.toml")) << "its text";
+  EXPECT_THAT(keactl({"config", "diff", directory.file("new.toml")}).out,
+              HasSubstr("added [[vrf]] its text\n"));
+  const Outcome missing = keactl({"config", "diff", directory.file("none.toml")});
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_THAT(missing.err, HasSubstr("none.toml cannot be read: No such file"));
+  EXPECT_EQ(keactl({"config", "diff", directory.file("")}).code, 1) << "a directory";
+  std::ofstream(directory.file("big.toml")) << std::string((8u << 20) + 1, ' ');
+  EXPECT_THAT(keactl({"config", "diff", directory.file("big.toml")}).err, HasSubstr("is longer than"));
+
+  control.empty = true;
+  const Outcome same = keactl({"config", "diff"});
+  EXPECT_EQ(same.code, 0);
+  EXPECT_EQ(same.out, "nothing would change\n");
+  control.failure = api::Failure{409, {"xdp-kea.toml:3:1: unknown key 'nmae'"}};
+  EXPECT_EQ(keactl({"config", "diff"}).code, 1);
+}
+
 TEST_F(CliTest, TablesWithoutRowsSaySo) {
   control.empty = true;
   for (const GoldenCase& c : kGolden) {
@@ -200,6 +225,7 @@ TEST_F(CliTest, HelpHasExamplesForEveryCommand) {
   EXPECT_EQ(top.code, 0);
   EXPECT_THAT(top.out, HasSubstr("Exit codes:\n  0  done\n"));
   EXPECT_EQ(call({"config", "check", "--help"}).code, 0);
+  EXPECT_THAT(call({"config", "diff", "--help"}).out, HasSubstr("Examples:\n  xdp-keactl"));
   EXPECT_THAT(call({"--version"}).out, StartsWith("xdp-keactl "));
 }
 

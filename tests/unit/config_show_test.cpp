@@ -63,6 +63,31 @@ TEST(ConfigShow, SpellsOutEveryKeyThatMeansSomething) {
   EXPECT_THAT(relay, Not(HasSubstr("[vrf.kea]")));
 }
 
+std::vector<std::string> diff_of(const std::string& before, const std::string& after) {
+  std::vector<std::string> lines;
+  for (const ConfigChange& change : diff_config(model_of(before), model_of(after))) {
+    lines.push_back(change.change + " " + change.section);
+    lines.insert(lines.end(), change.lines.begin(), change.lines.end());
+  }
+  return lines;
+}
+
+TEST(ConfigDiff, SaysWhichKeysOfWhichSection) {
+  const std::string kea(kKeaVrf);
+  const std::string relay(kRelayVrf);
+  EXPECT_THAT(diff_of(kea, "# a comment\n" + kea), testing::IsEmpty());
+  EXPECT_THAT(diff_of(kea, kea + relay), testing::ElementsAre("added [[vrf]] blue"));
+  EXPECT_THAT(diff_of(kea + relay, relay), testing::ElementsAre("removed [[vrf]] red"));
+  EXPECT_THAT(diff_of(kea, "[appliance]\nlog_level = \"debug\"\n" + kea),
+              testing::ElementsAre("changed [appliance]", "  [appliance]", "  name = \"xdp-kea\"",
+                                   "- log_level = \"info\"", "+ log_level = \"debug\""));
+  std::string slower = kea;
+  slower.insert(slower.find("[[vrf.attachment]]"), "lease_time_s = 60\n");
+  EXPECT_THAT(diff_of(kea, slower),
+              testing::ElementsAre("changed [[vrf]] red", "  [[vrf.subnet]]", "  prefix = \"10.0.0.0/24\"",
+                                   "- lease_time_s = 3600", "+ lease_time_s = 60"));
+}
+
 TEST(ConfigShow, MovingLinesMakesNoDifference) {
   EXPECT_EQ(model_of(kKeaVrf), model_of("# a comment\n\n" + std::string(kKeaVrf)));
 }

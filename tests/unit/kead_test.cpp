@@ -355,14 +355,18 @@ class Called : public Served {
     auto loop = EventLoop::make();
     ASSERT_TRUE(loop.has_value());
     loop_ = std::move(*loop);
-    control_.emplace(LoopControl::Parts{.loop = *loop_,
-                                        .reconciler = **daemon_,
-                                        .machine = parts_machine(),
-                                        .config_path = "a.toml",
-                                        .started_ms = EventLoop::now_ms(),
-                                        .reload = []() -> api::Answer<api::ReloadView> {
-                                          return api::ReloadView{.generation = 9, .steps = {"one"}};
-                                        }});
+    control_.emplace(LoopControl::Parts{
+        .loop = *loop_,
+        .reconciler = **daemon_,
+        .machine = parts_machine(),
+        .config_path = "a.toml",
+        .started_ms = EventLoop::now_ms(),
+        .reload = []() -> api::Answer<api::ReloadView> {
+          return api::ReloadView{.generation = 9, .steps = {"one"}};
+        },
+        .config_diff = [](const std::optional<api::ConfigText>& text) -> api::Answer<api::ConfigDiffView> {
+          return api::ConfigDiffView{.generation = 9, .changes = {}, .steps = {text ? text->toml : "own"}};
+        }});
     thread_ = std::thread([this] { ended_ = loop_->run().has_value(); });
   }
   void TearDown() override {
@@ -413,6 +417,8 @@ TEST_F(Called, AnswersComeFromTheLoop) {
   EXPECT_EQ(control_->keas()->size(), 2u);
   EXPECT_THAT(*control_->config_show(), HasSubstr("red"));
   EXPECT_EQ(control_->reload()->generation, 9u);
+  EXPECT_THAT(control_->config_diff(std::nullopt)->steps, ElementsAre("own"));
+  EXPECT_THAT(control_->config_diff(api::ConfigText{"a", "b"})->steps, ElementsAre("b"));
 }
 
 TEST_F(Called, FailuresHaveTheirStatus) {
