@@ -38,6 +38,7 @@ def renews(client, timeout=15):
     client.wait_event({"renew", "bound"}, seen, timeout)
 
 
+@pytest.mark.vm
 @pytest.mark.short
 @pytest.mark.parametrize("segment", SEGMENTS)
 def test_lease_and_renewal(site, segment):
@@ -46,6 +47,7 @@ def test_lease_and_renewal(site, segment):
     renews(client)
 
 
+@pytest.mark.vm
 @pytest.mark.short
 def test_attachments_are_as_the_bpf_map_holds_them(site):
     rows = {(r["interface"], r["vlan"]): r for r in site.appliance.ctl("attachment", "list") if r["role"] == "client"}
@@ -87,6 +89,7 @@ def test_mutations_hurt_nothing(site):
         renews(client)
 
 
+@pytest.mark.vm
 def test_dataplane_restart(site):
     """While it is gone XDP passes packets to the kernel; when it is back clients are served again."""
     site.appliance.kill_dataplane()
