@@ -41,7 +41,9 @@ struct AttachmentView {  // as the BPF map holds it, and what is configured and 
   std::string interface;
   std::uint32_t ifindex = 0;
   std::string vlan;  // "-", "100", "200.300"
-  std::string role;  // "client", "server", "handoff"
+  std::string role;    // "client", "server", "handoff"
+  std::string origin;  // of a client's: "configured", "discovered"
+  std::string on;      // of a client's: the interface that has it, where the port is only under it
   std::string subnet;
   std::string state;   // "serving", "pending"
   std::string reason;  // why it is pending
@@ -78,6 +80,8 @@ struct LeaseView {
 struct VrfView {
   std::string name;
   std::uint32_t id = 0;
+  std::string origin;  // "configured", "discovered"
+  std::string device;  // the kernel's VRF device; empty: none
   std::string engine;  // "kea", "relay"
   std::string state;   // "serving", "degraded", "pending"
   std::string reason;

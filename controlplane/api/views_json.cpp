@@ -42,6 +42,8 @@ void each_field(Is<AttachmentView> auto& v, auto&& f) {
   f("ifindex", v.ifindex);
   f("vlan", v.vlan);
   f("role", v.role);
+  f("origin", v.origin);
+  f("on", v.on);
   f("subnet", v.subnet);
   f("state", v.state);
   f("reason", v.reason);
@@ -84,6 +86,8 @@ void each_field(Is<LeaseView> auto& v, auto&& f) {
 void each_field(Is<VrfView> auto& v, auto&& f) {
   f("name", v.name);
   f("id", v.id);
+  f("origin", v.origin);
+  f("device", v.device);
   f("engine", v.engine);
   f("state", v.state);
   f("reason", v.reason);

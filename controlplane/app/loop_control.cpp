@@ -211,7 +211,7 @@ Answer<std::vector<api::LeaseView>> LoopControl::leases(const std::string& vrf) 
 
 Answer<std::string> LoopControl::config_show() {
   return on_loop<std::string>(
-      [this]() -> Answer<std::string> { return show_config(*parts_.reconciler.model()); });
+      [this]() -> Answer<std::string> { return show_config(*parts_.reconciler.configured()); });
 }
 
 Answer<api::ConfigDiffView> LoopControl::config_diff(const std::optional<api::ConfigText>& text) {

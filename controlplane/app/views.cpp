@@ -43,6 +43,8 @@ std::string state_text(KeaState state) {
   return "stopped";
 }
 
+std::string origin_text(bool found) { return found ? "discovered" : "configured"; }
+
 std::string role_text(AttachmentRole role) {
   switch (role) {
     case AttachmentRole::client:
@@ -84,12 +86,14 @@ Views::Views(const Reconciler& reconciler, const Machine& machine)
 void Views::count_attachments() {
   for (const Pending& pending : desired_.pending) {
     Tally& of = tallies_[pending.vrf];
+    if (pending.role == AttachmentRole::client) ++of.clients;
     if (of.waiting.empty()) of.waiting = pending.reason;
   }
   for (const AttachmentEntry& entry : desired_.snapshot.attachments) {
     const DesiredPort* on = port(entry.port);
     if (on == nullptr) continue;
     Tally& of = tallies_[entry.vrf];
+    if (entry.role == AttachmentRole::client) ++of.clients;
     std::string reason = obstacle(entry.vrf, *on);
     if (reason.empty() && entry.role == AttachmentRole::client) ++of.serving;
     if (of.waiting.empty()) of.waiting = std::move(reason);
@@ -177,13 +181,15 @@ std::vector<VrfView> Views::vrfs() const {
     const VrfHealth now = health(vrf, id, tally);
     VrfView view{.name = vrf.name,
                  .id = id.value,
+                 .origin = origin_text(vrf.found),
+                 .device = vrf.device,
                  .engine = std::string(name_of(vrf.engine)),
                  .state = now.state,
                  .reason = now.reason,
                  .netns = {},
                  .handoff = {},
                  .giaddr = {},
-                 .attachments = static_cast<std::uint32_t>(vrf.attachments.size()),
+                 .attachments = tally.clients,
                  .attachments_serving = tally.serving,
                  .subnets = {},
                  .servers = {}};
@@ -290,9 +296,15 @@ Result<std::vector<AttachmentView>> Views::attachments() const {
                         .ifindex = on->entry.ifindex.value,
                         .vlan = vlan_text(entry.outer.vid, entry.inner.vid),
                         .role = role_text(entry.role),
+                        .origin = {},
+                        .on = {},
                         .subnet = entry.role == AttachmentRole::client ? to_string(entry.subnet) : "",
                         .state = "serving",
                         .reason = obstacle(entry.vrf, *on)};
+    if (const auto source = desired_.sources.find(entry.id); source != desired_.sources.end()) {
+      view.origin = origin_text(source->second.found);
+      if (source->second.interface != view.interface) view.on = source->second.interface;
+    }
     const auto row = in_bpf.find(entry.id.value);
     if (view.reason.empty() && on->entry.kind == PortKind::af_xdp && row == in_bpf.end()) {
       view.reason = "not in the classifier's map";
@@ -310,6 +322,8 @@ Result<std::vector<AttachmentView>> Views::attachments() const {
                      .ifindex = row->key.ifindex,
                      .vlan = vlan_text(Vid{row->key.outer_vid}, Vid{row->key.inner_vid}),
                      .role = role_text(static_cast<AttachmentRole>(row->value.role)),
+                     .origin = {},
+                     .on = {},
                      .subnet = "",
                      .state = "pending",
                      .reason = "in the classifier's map, but not configured"});
@@ -321,6 +335,8 @@ Result<std::vector<AttachmentView>> Views::attachments() const {
                      .ifindex = 0,
                      .vlan = vlan_text(pending.outer, pending.inner),
                      .role = role_text(pending.role),
+                     .origin = pending.role == AttachmentRole::client ? origin_text(pending.found) : "",
+                     .on = {},
                      .subnet = pending.role == AttachmentRole::client ? to_string(pending.subnet) : "",
                      .state = "pending",
                      .reason = pending.reason});

@@ -32,7 +32,8 @@ class Views {
   };
   // A VRF's attachments, counted.
   struct Tally {
-    std::uint32_t serving = 0;  // of clients
+    std::uint32_t clients = 0;
+    std::uint32_t serving = 0;  // of them
     std::string waiting;        // why the first that waits does
   };
   void count_attachments();

@@ -28,6 +28,8 @@ void print_attachments(const std::vector<api::AttachmentView>& attachments, std:
                {"IFINDEX", Align::right},
                {"VLAN"},
                {"ROLE"},
+               {"ORIGIN"},
+               {"ON"},
                {"SUBNET"},
                {"STATE"},
                {"REASON"}},
@@ -35,7 +37,8 @@ void print_attachments(const std::vector<api::AttachmentView>& attachments, std:
   for (const api::AttachmentView& attachment : attachments) {
     table.row({std::to_string(attachment.id), attachment.vrf, attachment.interface,
                attachment.ifindex == 0 ? "" : std::to_string(attachment.ifindex), attachment.vlan,
-               attachment.role, attachment.subnet, attachment.state, attachment.reason});
+               attachment.role, attachment.origin, attachment.on, attachment.subnet, attachment.state,
+               attachment.reason});
   }
   table.print(out);
 }

@@ -159,10 +159,29 @@ struct FileKea {
   Given<std::string> binary{KeaSettings{}.binary};
 };
 
+struct FileDiscovery {
+  Position at{};
+  Given<bool> enabled{Discovery{}.enabled};
+  Given<List<std::string>> include;
+  Given<List<std::string>> exclude;
+  Given<List<std::string>> interfaces;
+  Given<List<std::string>> exclude_interfaces;
+  Given<Choice> engine{{static_cast<std::uint8_t>(Vrf{}.engine)}};  // of kEngineNames
+  Given<std::string> pool{"all"};
+  Given<List<Ip4>> dns;
+  Given<std::string> domain;
+  Given<List<Ip4>> ntp;
+  Given<std::uint32_t> lease_time_s{Subnet{}.lease_time_s};
+  std::vector<FileOption> options;
+  FileRelay relay;
+  FileKea kea;
+};
+
 struct FileVrf {
   Position at{};
   Given<std::string> name;
   Given<std::string> device;
+  Given<bool> discover{Vrf{}.discover};
   Given<Choice> engine{{static_cast<std::uint8_t>(Vrf{}.engine)}};  // of kEngineNames
   Given<std::uint32_t> queue_depth;
   std::vector<FileSubnet> subnets;
@@ -176,6 +195,7 @@ struct FileConfig {
   FileDataplane dataplane;
   std::vector<FilePort> ports;
   FileOption82 option82;
+  FileDiscovery discovery;
   std::vector<FileVrf> vrfs;
 };
 

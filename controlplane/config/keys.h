@@ -18,10 +18,11 @@ inline constexpr std::array<std::string_view, 3> kDriverNames{"af_xdp", "ethdev"
 
 // Where a value lands, and so its type.
 template <typename S>
-using Member = std::variant<Given<std::string> S::*, Given<bool> S::*, Given<std::uint32_t> S::*,
-                            Given<Choice> S::*, Given<Ip4> S::*, Given<Prefix4> S::*, Given<Mac> S::*,
-                            Given<VlanIds> S::*, Given<Tpid> S::*, Given<FileMode> S::*,
-                            Given<List<Ip4>> S::*, Given<List<Range4>> S::*, Given<List<Choice>> S::*>;
+using Member =
+    std::variant<Given<std::string> S::*, Given<bool> S::*, Given<std::uint32_t> S::*, Given<Choice> S::*,
+                 Given<Ip4> S::*, Given<Prefix4> S::*, Given<Mac> S::*, Given<VlanIds> S::*, Given<Tpid> S::*,
+                 Given<FileMode> S::*, Given<List<Ip4>> S::*, Given<List<Range4>> S::*,
+                 Given<List<Choice>> S::*, Given<List<std::string>> S::*>;
 
 // Engines that a key means anything to; at any other it is a mistake.
 enum class Use : std::uint8_t { any, kea, relay };
@@ -56,6 +57,7 @@ struct SectionInfo {
   std::string_view description = {};
   std::string_view example = {};  // a complete configuration that shows it
   Use use = Use::any;
+  std::string_view keys_of = {};  // path of the section that has the same keys, and explains them
 };
 
 template <typename S>
@@ -69,6 +71,10 @@ struct Section {
 [[nodiscard]] const Section<FileLcore>& lcore_section();
 [[nodiscard]] const Section<FilePort>& port_section();
 [[nodiscard]] const Section<FileOption82>& option82_section();
+[[nodiscard]] const Section<FileDiscovery>& discovery_section();
+[[nodiscard]] const Section<FileOption>& discovery_option_section();
+[[nodiscard]] const Section<FileRelay>& discovery_relay_section();
+[[nodiscard]] const Section<FileKea>& discovery_kea_section();
 [[nodiscard]] const Section<FileVrf>& vrf_section();
 [[nodiscard]] const Section<FileSubnet>& subnet_section();
 [[nodiscard]] const Section<FileOption>& option_section();
@@ -93,6 +99,10 @@ void for_each_section(Visitor&& visit) {
   visit(attachment_section());
   visit(relay_section());
   visit(kea_section());
+  visit(discovery_section());
+  visit(discovery_option_section());
+  visit(discovery_relay_section());
+  visit(discovery_kea_section());
 }
 
 }  // namespace xk::config

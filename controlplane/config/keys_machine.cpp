@@ -297,7 +297,7 @@ const Section<FileOption82>& option82_section() {
 
 std::span<const std::string_view> top_sections() {
   static const auto names =
-      std::to_array<std::string_view>({"appliance", "dataplane", "port", "option82", "vrf"});
+      std::to_array<std::string_view>({"appliance", "dataplane", "port", "option82", "vrf", "discovery"});
   return names;
 }
 

@@ -27,6 +27,13 @@ const auto kVrfKeys = std::to_array<Key<FileVrf>>({
       .check = check_interface,
       .allowed = "1 to 15 characters without space, `/`, `:`, quotes and `\\`",
       .empty_allowed = true}},
+    {&FileVrf::discover,
+     {.name = "discover",
+      .description =
+          "Interfaces in the device become attachments, and their addresses subnets and gateways, as "
+          "`[discovery]` says; what is configured here goes before.",
+      .example = "true",
+      .allowed = "needs `device`"}},
     {&FileVrf::engine,
      {.name = "engine",
       .description =

@@ -15,7 +15,7 @@ namespace {
 std::string belongs_to(std::string_view key, std::string_view not_in) {
   std::string places;
   for_each_section([&](const auto& section) {
-    if (section.info.path == not_in) return;
+    if (section.info.path == not_in || !section.info.keys_of.empty()) return;
     for (const auto& candidate : section.keys) {
       if (candidate.info.name != key) continue;
       const std::string path(section.info.path);
@@ -128,6 +128,21 @@ FileSubnet read_subnet(const toml::table& table, Mistakes& mistakes) {
   return subnet;
 }
 
+FileDiscovery read_discovery(const toml::table& table, Mistakes& mistakes) {
+  FileDiscovery discovery;
+  read_keys(table, discovery_section(), discovery, mistakes);
+  for (const toml::table* one : tables_of(table, discovery_option_section(), kOptionsMax, mistakes)) {
+    read_keys(*one, discovery_option_section(), discovery.options.emplace_back(), mistakes);
+  }
+  if (const auto* one = one_table(table, discovery_relay_section(), mistakes)) {
+    read_keys(*one, discovery_relay_section(), discovery.relay, mistakes);
+  }
+  if (const auto* one = one_table(table, discovery_kea_section(), mistakes)) {
+    read_keys(*one, discovery_kea_section(), discovery.kea, mistakes);
+  }
+  return discovery;
+}
+
 FileVrf read_vrf(const toml::table& table, Mistakes& mistakes) {
   FileVrf vrf;
   read_keys(table, vrf_section(), vrf, mistakes);
@@ -153,7 +168,7 @@ void unknown_section(const toml::key& key, Mistakes& mistakes) {
   mistakes.add(position_of(key.source()),
                "unknown key " + quoted(key.str()) + " at the top of the file" + guess +
                    (guess.empty() ? belongs_to(key.str(), "") : "") +
-                   "; allowed: [appliance], [dataplane], [[port]], [option82], [[vrf]]");
+                   "; allowed: [appliance], [dataplane], [[port]], [option82], [discovery], [[vrf]]");
 }
 
 }  // namespace
@@ -178,6 +193,9 @@ FileConfig read_file(const toml::table& root, Mistakes& mistakes) {
   }
   if (const auto* one = one_table(root, option82_section(), mistakes)) {
     read_keys(*one, option82_section(), file.option82, mistakes);
+  }
+  if (const auto* one = one_table(root, discovery_section(), mistakes)) {
+    file.discovery = read_discovery(*one, mistakes);
   }
   for (const toml::table* one : tables_of(root, vrf_section(), XK_VRFS_MAX, mistakes)) {
     file.vrfs.push_back(read_vrf(*one, mistakes));

@@ -304,4 +304,9 @@ void read_value(const toml::node& node, const KeyInfo& key, Given<List<Choice>>&
   read_list(node, key, out, mistakes);
 }
 
+void read_value(const toml::node& node, const KeyInfo& key, Given<List<std::string>>& out,
+                Mistakes& mistakes) {
+  read_list(node, key, out, mistakes);
+}
+
 }  // namespace xk::config

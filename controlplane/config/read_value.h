@@ -29,5 +29,7 @@ void read_value(const toml::node& node, const KeyInfo& key, Given<FileMode>& out
 void read_value(const toml::node& node, const KeyInfo& key, Given<List<Ip4>>& out, Mistakes& mistakes);
 void read_value(const toml::node& node, const KeyInfo& key, Given<List<Range4>>& out, Mistakes& mistakes);
 void read_value(const toml::node& node, const KeyInfo& key, Given<List<Choice>>& out, Mistakes& mistakes);
+void read_value(const toml::node& node, const KeyInfo& key, Given<List<std::string>>& out,
+                Mistakes& mistakes);
 
 }  // namespace xk::config

@@ -62,6 +62,10 @@ struct TypeName {
   std::string operator()(Given<List<Choice>> S::*) const {
     return "list of words";
   }
+  template <typename S>
+  std::string operator()(Given<List<std::string>> S::*) const {
+    return "list of texts";
+  }
 };
 
 template <typename S>
@@ -105,6 +109,16 @@ void write_section_reference(const Section<S>& section, std::string& out) {
   const std::string path(section.info.path);
   out += "## " + (section.info.repeated ? "`[[" + path + "]]`" : "`[" + path + "]`") + "\n\n";
   out += std::string(section.info.description) + "\n\n";
+  if (!section.info.keys_of.empty()) {
+    const std::string other(section.info.keys_of);
+    std::string anchor;
+    for (const char c : other) {
+      if (c != '.') anchor += c;
+    }
+    out += "The keys are those of [`" + other + "`](#" + anchor + ").\n\n```toml\n" +
+           std::string(section.info.example) + "```\n\n";
+    return;
+  }
   out += "| key | type | default | allowed | meaning | example |\n|---|---|---|---|---|---|\n";
   for (const Key<S>& key : section.keys) {
     out += "| `" + std::string(key.info.name) + "` | " + std::visit(TypeName{}, key.member) + " | " +

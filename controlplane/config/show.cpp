@@ -2,6 +2,7 @@
 
 #include "controlplane/config/config.h"
 #include "controlplane/config/keys.h"
+#include "controlplane/config/pool_rule.h"
 #include "controlplane/config/vss.h"
 #include "controlplane/config/write_value.h"
 
@@ -142,10 +143,37 @@ FileRelay file_of(const RelaySettings& relay, Engine engine) {
   return file;
 }
 
+FileDiscovery file_of(const Discovery& discovery) {
+  FileDiscovery file;
+  file.enabled = shown(discovery.enabled);
+  file.include = shown_list(discovery.include);
+  file.exclude = shown_list(discovery.exclude);
+  file.interfaces = shown_list(discovery.interfaces);
+  file.exclude_interfaces = shown_list(discovery.exclude_interfaces);
+  file.engine = shown_choice(discovery.vrf.engine);
+  if (discovery.vrf.engine == Engine::relay) return file;
+  file.pool = shown(pool_rule_text(discovery.pool));
+  file.dns = shown_list(discovery.subnet.dns);
+  file.domain = shown(discovery.subnet.domain);
+  file.ntp = shown_list(discovery.subnet.ntp);
+  file.lease_time_s = shown(discovery.subnet.lease_time_s);
+  return file;
+}
+
+FileOption82 option82_of(const Attachment& attachment) {
+  FileOption82 file;
+  file.circuit_id = shown(attachment.circuit_id_template);
+  file.remote_id = shown(attachment.remote_id_template);
+  file.policy = shown_choice(attachment.option82_policy);
+  file.trusted = shown(attachment.trusted);
+  return file;
+}
+
 FileVrf file_of(const Vrf& vrf) {
   FileVrf file;
   file.name = shown(vrf.name);
   file.device = shown(vrf.device);
+  file.discover = shown(vrf.discover);
   file.engine = shown_choice(vrf.engine);
   file.queue_depth = shown(std::uint32_t{vrf.queue_depth});
   return file;
@@ -174,6 +202,15 @@ void write_section(const Section<S>& section, const S& values, std::string& out)
   }
 }
 
+void write_discovery(const Discovery& discovery, std::string& out) {
+  write_section(discovery_section(), file_of(discovery), out);
+  for (const OptionData& option : discovery.subnet.options)
+    write_section(discovery_option_section(), file_of(option), out);
+  write_section(discovery_relay_section(), file_of(discovery.vrf.relay, discovery.vrf.engine), out);
+  if (discovery.vrf.engine == Engine::kea)
+    write_section(discovery_kea_section(), file_of(discovery.vrf.kea), out);
+}
+
 void write_vrf(const Vrf& vrf, std::string& out) {
   write_section(vrf_section(), file_of(vrf), out);
   for (const Subnet& subnet : vrf.subnets) {
@@ -190,7 +227,7 @@ void write_vrf(const Vrf& vrf, std::string& out) {
 }  // namespace
 }  // namespace config
 
-// [option82] is not there: every attachment has its own settings spelled out.
+// [option82] is there for discovery only: every attachment has its own settings spelled out.
 std::vector<ConfigSection> config_sections(const Model& model) {
   std::vector<ConfigSection> sections;
   const auto section = [&sections](std::string name) -> std::string& {
@@ -205,6 +242,11 @@ std::vector<ConfigSection> config_sections(const Model& model) {
   }
   for (const Port& port : model.ports)
     config::write_section(config::port_section(), config::file_of(port), section("[[port]] " + port.name));
+  if (!(model.discovery == Discovery{})) {
+    config::write_section(config::option82_section(), config::option82_of(model.discovery.attachment),
+                          section("[option82]"));
+    config::write_discovery(model.discovery, section("[discovery]"));
+  }
   for (const Vrf& vrf : model.vrfs) config::write_vrf(vrf, section("[[vrf]] " + vrf.name));
   return sections;
 }

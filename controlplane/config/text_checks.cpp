@@ -5,6 +5,7 @@
 
 #include "controlplane/config/kea_options.h"
 #include "controlplane/config/mistakes.h"
+#include "controlplane/config/pool_rule.h"
 #include "controlplane/config/vss.h"
 #include "controlplane/model/template.h"
 
@@ -155,6 +156,18 @@ std::string check_hex(std::string_view text) {
     return "has " + std::to_string(text.size() / 2) + " bytes; an option has at most 255";
   }
   return "";
+}
+
+std::string check_glob(std::string_view text) {
+  const bool printable = std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
+  return !text.empty() && text.size() <= 64 && printable
+             ? ""
+             : "is no pattern of interface names; allowed: 1 to 64 printable characters without space";
+}
+
+std::string check_pool_rule(std::string_view text) {
+  const auto rule = parse_pool_rule(text);
+  return rule ? "" : rule.error().message;
 }
 
 std::string check_vss(std::string_view text) {

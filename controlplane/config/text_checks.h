@@ -24,6 +24,8 @@ using TextCheck = std::string (*)(std::string_view text);
 [[nodiscard]] std::string check_option_name(std::string_view text);
 [[nodiscard]] std::string check_option_data(std::string_view text);
 [[nodiscard]] std::string check_hex(std::string_view text);
+[[nodiscard]] std::string check_glob(std::string_view text);
+[[nodiscard]] std::string check_pool_rule(std::string_view text);
 [[nodiscard]] std::string check_vss(std::string_view text);
 
 }  // namespace xk::config

@@ -45,6 +45,11 @@ void check_uses(const FileVrf& file, Engine engine, Mistakes& mistakes) {
   check_use(kea_section(), file.kea, engine, mistakes);
 }
 
+void check_discover(const FileVrf& file, Mistakes& mistakes) {
+  if (!file.discover.good() || !file.discover.value || !file.device.value.empty() || file.device.bad) return;
+  mistakes.add(file.discover.at, "discover: needs device, the VRF device whose interfaces are looked at");
+}
+
 std::uint16_t queue_depth_of(const FileConfig& config, const FileVrf& file, Mistakes& mistakes) {
   const Given<std::uint32_t>& depth =
       file.queue_depth.given() ? file.queue_depth : config.dataplane.queue_depth;
@@ -59,6 +64,8 @@ Vrf validate_vrf(const FileConfig& config, const FileVrf& file, Mistakes& mistak
   Vrf vrf;
   vrf.name = file.name.value;
   vrf.device = file.device.value;
+  vrf.discover = file.discover.value;
+  check_discover(file, mistakes);
   vrf.engine = static_cast<Engine>(file.engine.value.index);
   vrf.queue_depth = queue_depth_of(config, file, mistakes);
   vrf.kea = {file.kea.user.value, file.kea.template_file.value, file.kea.binary.value};
@@ -98,6 +105,15 @@ void check_vrf_names(const FileConfig& file, Mistakes& mistakes) {
 
 }  // namespace
 
+void check_discovery_uses(const FileDiscovery& file, Engine engine, Mistakes& mistakes) {
+  check_use(discovery_section(), file, engine, mistakes);
+  for (const FileOption& option : file.options) {
+    check_use(discovery_option_section(), option, engine, mistakes);
+  }
+  check_use(discovery_relay_section(), file.relay, engine, mistakes);
+  check_use(discovery_kea_section(), file.kea, engine, mistakes);
+}
+
 Tags tags_of(const Given<VlanIds>& vlan, const Given<Tpid>& outer, const Given<Tpid>& inner,
              std::string_view outer_name, std::string_view inner_name, Mistakes& mistakes) {
   const VlanIds& ids = vlan.value;
@@ -128,6 +144,7 @@ Model validate(const FileConfig& file, Mistakes& mistakes) {
   validate_machine(file, model, mistakes);
   check_vrf_names(file, mistakes);
   for (const FileVrf& vrf : file.vrfs) model.vrfs.push_back(validate_vrf(file, vrf, mistakes));
+  validate_discovery(file, model, mistakes);
   validate_attachments(file, model, mistakes);
   validate_circuit_ids(file, model, mistakes);
   return model;

@@ -17,9 +17,12 @@ namespace xk::config {
 
 // Parts of it, one a file.
 void validate_machine(const FileConfig& file, Model& model, Mistakes& mistakes);
+void validate_discovery(const FileConfig& config, Model& model, Mistakes& mistakes);
 void validate_subnets(const FileVrf& file, const Given<Prefix4>& handoff_prefix, Vrf& vrf,
                       Mistakes& mistakes);
 void validate_options(const FileSubnet& file, Subnet& subnet, Mistakes& mistakes);
+// Keys of [discovery] that mean nothing to its engine.
+void check_discovery_uses(const FileDiscovery& file, Engine engine, Mistakes& mistakes);
 void validate_relay(const FileConfig& config, const FileVrf& file, Vrf& vrf, Mistakes& mistakes);
 void validate_vrf_attachments(const FileConfig& config, const FileVrf& file, Vrf& vrf, Mistakes& mistakes);
 // The addresses of the handoffs are the appliance's own.

@@ -22,7 +22,7 @@ void check_servers(const FileRelay& file, const FileVrf& vrf, Mistakes& mistakes
     }
   }
   // A VRF without clients may be there for its name only.
-  if (file.servers.value.empty() && !file.servers.bad && !vrf.attachments.empty()) {
+  if (file.servers.value.empty() && !file.servers.bad && (!vrf.attachments.empty() || vrf.discover.value)) {
     const Position at = file.servers.given() ? file.servers.at : file.at.line != 0 ? file.at : vrf.at;
     mistakes.add(at, "engine = \"relay\" needs [vrf.relay] servers, as in servers = [\"192.0.2.10\"]");
   }

@@ -105,6 +105,7 @@ struct Attachment {
   Option82Policy option82_policy = Option82Policy::keep;
   std::string circuit_id_template;
   std::string remote_id_template;
+  bool found = false;  // made by discovery, not configured
   Origin origin;
   friend bool operator==(const Attachment&, const Attachment&) = default;
 };
@@ -135,7 +136,9 @@ struct KeaSettings {
 
 struct Vrf {
   std::string name;
-  std::string device;  // kernel VRF device it is bound to; empty: only a name
+  std::string device;     // kernel VRF device it is bound to; empty: only a name
+  bool discover = false;  // subnets and attachments also from the interfaces that are in device
+  bool found = false;     // made by discovery, not configured
   Engine engine = Engine::kea;
   std::vector<Subnet> subnets;
   std::vector<Attachment> attachments;
@@ -146,9 +149,36 @@ struct Vrf {
   friend bool operator==(const Vrf&, const Vrf&) = default;
 };
 
+// Which addresses of a subnet that was found are handed out: host numbers from first to last, both
+// counted in the subnet (0 is its network address). What the interfaces of the VRF hold is left out.
+struct PoolRule {
+  enum class Kind : std::uint8_t { none, all, upper_half, lower_half, range };
+  Kind kind = Kind::all;
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+  friend bool operator==(const PoolRule&, const PoolRule&) = default;
+};
+
+// [discovery]: VRF devices of the kernel become VRFs, the interfaces in them attachments, and the
+// addresses of those subnets and gateways.
+struct Discovery {
+  bool enabled = false;
+  std::vector<std::string> include{"*"};  // globs of VRF devices
+  std::vector<std::string> exclude;
+  std::vector<std::string> interfaces{"*"};  // globs of interfaces in them
+  std::vector<std::string> exclude_interfaces;
+  PoolRule pool;
+  // What is made, but for names, prefixes and addresses.
+  Vrf vrf;
+  Subnet subnet;
+  Attachment attachment;
+  friend bool operator==(const Discovery&, const Discovery&) = default;
+};
+
 struct Model {
   Appliance appliance;
   DataplaneSettings dataplane;
+  Discovery discovery;
   std::vector<Port> ports;
   std::vector<Vrf> vrfs;
   friend bool operator==(const Model&, const Model&) = default;

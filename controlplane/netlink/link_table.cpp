@@ -4,6 +4,9 @@
 #include <linux/ethtool.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
+#include <linux/if_arp.h>
+#include <linux/if_bonding.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
@@ -49,11 +52,63 @@ std::uint16_t rx_queues(const Socket& socket, const std::string& name, std::uint
 void read_kind(const Attributes& attributes, Link& link) {
   const Attributes link_info(attributes.get(IFLA_LINKINFO));
   link.info.kind = link_info.text(IFLA_INFO_KIND);
-  if (link.info.kind != "vlan") return;
-  const Attributes vlan(link_info.get(IFLA_INFO_DATA));
-  link.info.parent = link.link;
-  link.info.vid = Vid{vlan.u16(IFLA_VLAN_ID)};
-  link.info.tpid = ntohs(vlan.u16(IFLA_VLAN_PROTOCOL));
+  const Attributes data(link_info.get(IFLA_INFO_DATA));
+  if (link.info.kind == "vlan") {
+    link.info.parent = link.link;
+    link.info.vid = Vid{data.u16(IFLA_VLAN_ID)};
+    link.info.tpid = ntohs(data.u16(IFLA_VLAN_PROTOCOL));
+  } else if (link.info.kind == "vrf") {
+    link.info.vrf_table = data.u32(IFLA_VRF_TABLE);
+  } else if (link.info.kind == "bridge") {
+    link.info.vlan_filtering = data.u8(IFLA_BR_VLAN_FILTERING) != 0;
+    link.info.tpid = ntohs(data.u16(IFLA_BR_VLAN_PROTOCOL));
+  } else if (link.info.kind == "bond") {
+    // Broadcasts to the other members are copies that the kernel drops (Documentation/networking/bonding).
+    const std::uint8_t mode = data.u8(IFLA_BOND_MODE);
+    if (mode == BOND_MODE_ACTIVEBACKUP || mode == BOND_MODE_TLB || mode == BOND_MODE_ALB)
+      link.info.bond_reception = BondReception::active_only;
+    link.info.active_member = IfIndex{data.u32(IFLA_BOND_ACTIVE_SLAVE)};
+  }
+}
+
+// Of a message of the bridge family: the VLANs of one port, or of a bridge itself.
+void read_bridge_vlans(const nlmsghdr& message, std::unordered_map<IfIndex, LinkInfo*>& by_index) {
+  const auto header = header_of<ifinfomsg>(message);
+  if (message.nlmsg_type != RTM_NEWLINK || header.ifi_family != AF_BRIDGE) return;
+  const auto link = by_index.find(IfIndex{static_cast<std::uint32_t>(header.ifi_index)});
+  if (link == by_index.end()) return;
+  const nlattr* spec = Attributes(message, sizeof(header)).get(IFLA_AF_SPEC);
+  if (spec == nullptr) return;
+  std::vector<BridgeVlans>& vlans = link->second->vlans;
+  vlans.clear();
+  int rest = 0;
+  const nlattr* each = nullptr;
+  nla_for_each_nested(each, spec, rest) {
+    bridge_vlan_info info{};
+    if (nla_type(each) != IFLA_BRIDGE_VLAN_INFO || nla_len(each) < static_cast<int>(sizeof(info))) continue;
+    std::memcpy(&info, nla_data(each), sizeof(info));
+    const Vid vid{static_cast<std::uint16_t>(info.vid & 0x0fff)};
+    if ((info.flags & BRIDGE_VLAN_INFO_RANGE_END) != 0 && !vlans.empty()) {
+      vlans.back().last = vid;
+      continue;
+    }
+    vlans.push_back({.first = vid,
+                     .last = vid,
+                     .pvid = (info.flags & BRIDGE_VLAN_INFO_PVID) != 0,
+                     .untagged = (info.flags & BRIDGE_VLAN_INFO_UNTAGGED) != 0});
+  }
+}
+
+Result<> add_bridge_vlans(const Socket& socket, std::unordered_map<IfIndex, LinkInfo*>& by_index) {
+  ifinfomsg header{};
+  header.ifi_family = AF_BRIDGE;
+  Request request(RTM_GETLINK, NLM_F_DUMP, header);
+  request.u32(IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN_COMPRESSED);
+  // A dump that a change overtook is repeated: the change comes as an event.
+  const auto done =
+      socket.transact(request, [&](const nlmsghdr& message) { read_bridge_vlans(message, by_index); });
+  if (!done && done.error().system_errno != EINTR) return std::unexpected(done.error());
+  return {};
 }
 
 std::optional<Link> read_link(const nlmsghdr& message) {
@@ -68,6 +123,7 @@ std::optional<Link> read_link(const nlmsghdr& message) {
   // lo has 65536, one more than any IP packet.
   link.info.mtu = static_cast<std::uint16_t>(std::min<std::uint32_t>(attributes.u32(IFLA_MTU), 0xffff));
   link.info.up = (header.ifi_flags & IFF_UP) != 0;
+  link.info.ethernet = header.ifi_type == ARPHRD_ETHER;
   link.info.master = IfIndex{attributes.u32(IFLA_MASTER)};
   link.link = IfIndex{attributes.u32(IFLA_LINK)};
   link.info.rx_queues =
@@ -115,8 +171,10 @@ Result<std::vector<LinkInfo>> list_links(const Socket& socket) {
   for (const LinkAddress& row : *all)
     if (const auto link = by_index.find(row.ifindex); link != by_index.end())
       link->second->addresses.push_back(row.address);
-  // The kernel's order is that of its hash tables: two equal machines would differ.
-  for (LinkInfo& link : *links) std::ranges::sort(link.addresses);
+  const bool vlan_aware = std::ranges::any_of(*links, &LinkInfo::vlan_filtering);
+  if (vlan_aware) {
+    if (const auto added = add_bridge_vlans(socket, by_index); !added) return std::unexpected(added.error());
+  }
   std::ranges::sort(*links, {}, &LinkInfo::ifindex);
   return links;
 }

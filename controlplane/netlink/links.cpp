@@ -50,8 +50,10 @@ class NetlinkLinks final : public Links {
   bool matters(const nlmsghdr& message) {
     switch (message.nlmsg_type) {
       case RTM_NEWLINK:
-      case RTM_DELLINK:
-        return header_of<ifinfomsg>(message).ifi_family == AF_UNSPEC;
+      case RTM_DELLINK: {
+        const auto family = header_of<ifinfomsg>(message).ifi_family;
+        return family == AF_UNSPEC || family == AF_BRIDGE;  // the latter: VLANs of a bridge's ports
+      }
       case RTM_NEWADDR:
       case RTM_DELADDR:
       case RTM_NEWRULE:

@@ -13,24 +13,28 @@ Result<Desired> make_desired(const DesiredInput& input) { return DesiredBuilder(
 Result<Desired> DesiredBuilder::build() {
   out_.ids = input_.ids;
   out_.mark_prefix = mark_prefix(model_.appliance);
-  if (auto assigned = assign_vrfs(); !assigned) return std::unexpected(assigned.error());
+  assign_vrfs();
   if (auto added = add_configured_ports(); !added) return std::unexpected(added.error());
   // Clients first: where a server's way out is a client attachment, the clients keep it.
   for (const Vrf& vrf : model_.vrfs) {
     if (auto added = add_clients(vrf); !added) return std::unexpected(added.error());
   }
   for (const Vrf& vrf : model_.vrfs) {
+    if (id_of(vrf.name).value == 0) continue;
     auto added = vrf.engine == Engine::kea ? add_handoff(vrf) : add_servers(vrf);
     if (!added) return std::unexpected(added.error());
   }
-  for (const Vrf& vrf : model_.vrfs) add_vrf_entry(vrf);
+  for (const Vrf& vrf : model_.vrfs) {
+    if (id_of(vrf.name).value != 0) add_vrf_entry(vrf);
+  }
+  tell_not_served();
   finish();
   return std::move(out_);
 }
 
 // Numbers every VRF. Ids that something of ours in the kernel still carries are not given to new
 // names, even if ids.json was lost: a leftover Kea must never get another VRF's traffic.
-Result<> DesiredBuilder::assign_vrfs() {
+void DesiredBuilder::assign_vrfs() {
   for (const LinkInfo& link : input_.observed.links) {
     out_.ids.avoid_vrf(vrf_of_mark(model_.appliance, link.alias));
   }
@@ -38,11 +42,31 @@ Result<> DesiredBuilder::assign_vrfs() {
     out_.ids.avoid_vrf(vrf_of_netns(model_.appliance, netns));
   }
   for (const Vrf& vrf : model_.vrfs) {
-    const auto id = out_.ids.vrf(vrf.name, vrf_id_max(model_.appliance));
-    if (!id) return std::unexpected(id.error());
-    vrf_ids_[vrf.name] = *id;
+    // One that goes frees its id when it is gone: whoever had to wait for it is served then.
+    if (const auto id = out_.ids.vrf(vrf.name, vrf_id_max(model_.appliance))) {
+      vrf_ids_[vrf.name] = *id;
+    } else {
+      out_.without_id.push_back(id.error().message);
+    }
   }
-  return {};
+}
+
+// What discovery found and left out.
+void DesiredBuilder::tell_not_served() {
+  for (const NotServed& one : input_.observed.discovered.not_served) {
+    if (one.interface.empty()) {
+      out_.warnings.push_back("VRF device " + one.vrf + " is not served: " + one.reason);
+      continue;
+    }
+    out_.pending.push_back({.vrf = id_of(one.vrf),
+                            .role = AttachmentRole::client,
+                            .interface = one.interface,
+                            .outer = {},
+                            .inner = {},
+                            .subnet = {},
+                            .reason = one.reason,
+                            .found = true});
+  }
 }
 
 // The dataplane opens its own drivers' ports when it starts, whether an attachment uses them or not.
@@ -58,42 +82,50 @@ Result<> DesiredBuilder::add_configured_ports() {
 }
 
 Result<> DesiredBuilder::add_clients(const Vrf& vrf) {
+  if (id_of(vrf.name).value == 0) return {};
   for (const Attachment& attachment : vrf.attachments) {
     if (auto added = add_client(vrf, attachment); !added) return added;
   }
   return {};
 }
 
-Result<> DesiredBuilder::add_client(const Vrf& vrf, const Attachment& attachment) {
-  const VrfId vrf_id = id_of(vrf.name);
-  const auto pend = [&](std::string reason) {
-    out_.pending.push_back({.vrf = vrf_id,
-                            .role = AttachmentRole::client,
-                            .interface = attachment.interface,
-                            .outer = attachment.outer.vid,
-                            .inner = attachment.inner.vid,
-                            .subnet = attachment.subnet,
-                            .reason = std::move(reason)});
-    return Result<>{};
-  };
-  // The id is kept while the attachment is configured, whether its interface is there or not.
-  const auto id = out_.ids.attachment({.vrf = vrf.name,
-                                       .role = AttachmentRole::client,
-                                       .interface = attachment.interface,
-                                       .outer = attachment.outer.vid,
-                                       .inner = attachment.inner.vid});
-  if (!id) return std::unexpected(id.error());
-  const auto place = find_place(attachment.interface, attachment.outer, attachment.inner);
-  if (!place) return pend(place.error());
-  if (const auto taken = occupants_.find(place->key()); taken != occupants_.end()) {
-    return pend("the same place on the wire as " + taken->second.what);
-  }
+void DesiredBuilder::pend_client(const Vrf& vrf, const Attachment& attachment, std::string reason) {
+  out_.pending.push_back({.vrf = id_of(vrf.name),
+                          .role = AttachmentRole::client,
+                          .interface = attachment.interface,
+                          .outer = attachment.outer.vid,
+                          .inner = attachment.inner.vid,
+                          .subnet = attachment.subnet,
+                          .reason = std::move(reason),
+                          .found = attachment.found});
+}
 
+Result<> DesiredBuilder::add_client(const Vrf& vrf, const Attachment& attachment) {
+  const Places found = client_places(attachment);
+  if (found.places.empty()) {
+    // The id is kept while the attachment is configured, whether its interface is there or not.
+    static_cast<void>(out_.ids.attachment({.vrf = vrf.name,
+                                           .role = AttachmentRole::client,
+                                           .interface = attachment.interface,
+                                           .outer = attachment.outer.vid,
+                                           .inner = attachment.inner.vid}));
+  }
+  for (const PortPlace& place : found.places) {
+    if (auto added = add_client_at(vrf, attachment, place, found.direct); !added) return added;
+  }
+  for (const Reach::Gap& gap : found.gaps) {
+    const std::string where = gap.interface == attachment.interface ? "interface " : "behind it, interface ";
+    pend_client(vrf, attachment, where + gap.interface + " " + gap.reason);
+  }
+  return {};
+}
+
+AttachmentEntry DesiredBuilder::client_entry(const Vrf& vrf, const Attachment& attachment,
+                                             const PortPlace& place) const {
   AttachmentEntry entry;
-  entry.id = *id;
-  entry.outer = place->outer;
-  entry.inner = place->inner;
-  entry.vrf = vrf_id;
+  entry.outer = place.outer;
+  entry.inner = place.inner;
+  entry.vrf = id_of(vrf.name);
   entry.role = AttachmentRole::client;
   entry.trusted = attachment.trusted;
   entry.policy = attachment.option82_policy;
@@ -104,25 +136,57 @@ Result<> DesiredBuilder::add_client(const Vrf& vrf, const Attachment& attachment
     entry.server_identifier =
         subnet->server_identifier.is_zero() ? subnet->gateway : subnet->server_identifier;
   }
-  entry.answer_arp =
-      !entry.server_identifier.is_zero() && place->link != nullptr &&
-      !topology_.holds_address(WirePlace{place->link, place->outer, place->inner}, entry.server_identifier);
-  if (place->link == nullptr) entry.answer_arp = !entry.server_identifier.is_zero();
-  entry.circuit_id = render(attachment.circuit_id_template, *place, vrf);
-  entry.remote_id = render(attachment.remote_id_template, *place, vrf);
+  entry.answer_arp = !entry.server_identifier.is_zero() && !kernel_holds(attachment, place, entry);
+  entry.circuit_id = render(attachment.circuit_id_template, place, vrf);
+  entry.remote_id = render(attachment.remote_id_template, place, vrf);
+  return entry;
+}
 
+// Whether the kernel answers ARP for the server identifier there: then the dataplane does not.
+bool DesiredBuilder::kernel_holds(const Attachment& attachment, const PortPlace& place,
+                                  const AttachmentEntry& entry) const {
+  if (place.link == nullptr) return false;
+  if (topology_.holds_address(WirePlace{place.link, place.outer, place.inner}, entry.server_identifier))
+    return true;
+  const LinkInfo* named = topology_.by_name(attachment.interface);
+  return attachment.outer.vid.value == 0 && named != nullptr &&
+         std::ranges::find(named->addresses, entry.server_identifier, &Prefix4::network) !=
+             named->addresses.end();
+}
+
+Result<> DesiredBuilder::add_client_at(const Vrf& vrf, const Attachment& attachment, const PortPlace& place,
+                                       bool direct) {
+  const VrfId vrf_id = id_of(vrf.name);
+  const auto id = out_.ids.attachment({.vrf = vrf.name,
+                                       .role = AttachmentRole::client,
+                                       .interface = direct ? attachment.interface : place.port,
+                                       .outer = direct ? attachment.outer.vid : place.outer.vid,
+                                       .inner = direct ? attachment.inner.vid : place.inner.vid});
+  const auto pend = [&](std::string reason) {
+    pend_client(vrf, attachment, std::move(reason));
+    return Result<>{};
+  };
+  if (!id) return pend(id.error().message);
+  if (const auto taken = occupants_.find(place.key()); taken != occupants_.end()) {
+    return pend("the same place on the wire as " + taken->second.what);
+  }
+  AttachmentEntry entry = client_entry(vrf, attachment, place);
+  entry.id = *id;
   const VrfId server_vrf = vrf.relay.server_vrf.empty() ? vrf_id : id_of(vrf.relay.server_vrf);
-  const std::string what = "vrf " + vrf.name + " " +
-                           attachment_text(attachment.interface, attachment.outer.vid, attachment.inner.vid);
+  const std::string what =
+      "vrf " + vrf.name + " " +
+      (direct ? attachment_text(attachment.interface, attachment.outer.vid, attachment.inner.vid)
+              : attachment_text(place.port, place.outer.vid, place.inner.vid));
   if (!entry.circuit_id.empty()) {
     const auto [holder, fresh] = circuit_ids_.try_emplace({server_vrf, entry.circuit_id}, what);
     if (!fresh)
       return pend("its circuit-id is that of " + holder->second + ": replies could not be told apart");
   }
-  const auto port = need_port(*place);
+  const auto port = need_port(place);
   if (!port) return pend(port.error().message);
   entry.port = (*port)->entry.id;
-  occupants_[place->key()] = Occupant{AttachmentRole::client, vrf_id, what, out_.snapshot.attachments.size()};
+  occupants_[place.key()] = Occupant{AttachmentRole::client, vrf_id, what, out_.snapshot.attachments.size()};
+  out_.sources[*id] = {.interface = attachment.interface, .found = attachment.found};
   add_rows(entry, **port);
   out_.snapshot.attachments.push_back(std::move(entry));
   return {};
@@ -156,7 +220,8 @@ void DesiredBuilder::add_vrf_entry(const Vrf& vrf) {
     entry.giaddr = out_.handoffs.at(entry.id).host_ip;
     entry.link_selection = true;
   } else {
-    if (!vrf.relay.server_vrf.empty()) entry.server_vrf = id_of(vrf.relay.server_vrf);
+    const VrfId elsewhere = id_of(vrf.relay.server_vrf);
+    if (elsewhere.value != 0) entry.server_vrf = elsewhere;
     entry.giaddr = vrf.relay.source;
     entry.link_selection = vrf.relay.link_selection || !vrf.relay.source.is_zero();
   }

@@ -43,16 +43,24 @@ struct DesiredKea {
   friend bool operator==(const DesiredKea&, const DesiredKea&) = default;
 };
 
-// A configured place that cannot be served now.
+// A place that cannot be served now.
 struct Pending {
-  VrfId vrf{};
+  VrfId vrf{};  // 0: of no VRF of ours
   AttachmentRole role = AttachmentRole::client;
   std::string interface;
   Vid outer{};
   Vid inner{};
   Prefix4 subnet{};
   std::string reason;
+  bool found = false;  // by discovery, not configured
   friend bool operator==(const Pending&, const Pending&) = default;
+};
+
+// Where an attachment of clients comes from.
+struct ClientSource {
+  std::string interface;  // as configured or found; the port is what is under it
+  bool found = false;     // by discovery, not configured
+  friend bool operator==(const ClientSource&, const ClientSource&) = default;
 };
 
 struct Desired {
@@ -62,11 +70,13 @@ struct Desired {
   Snapshot snapshot;  // generation 0: given when it is published
   std::map<VrfId, HandoffSpec> handoffs;
   std::map<VrfId, DesiredKea> keas;
+  std::map<AttachmentId, ClientSource> sources;
   std::vector<Pending> pending;
   std::map<VrfId, std::vector<std::string>> impaired;  // served, but something is missing
   std::vector<std::string> warnings;
-  std::string mark_prefix;  // of everything that is this appliance's
-  IdTable ids;              // with what was handed out for this
+  std::vector<std::string> without_id;  // VRFs that wait for an id
+  std::string mark_prefix;              // of everything that is this appliance's
+  IdTable ids;                          // with what was handed out for this
 };
 
 // Renders the configuration of a VRF's Kea. spec is complete but for config_json; handoff is where
@@ -75,14 +85,15 @@ using RenderKea =
     std::function<Result<std::string>(const Vrf& vrf, const KeaSpec& spec, const HandoffSpec& handoff)>;
 
 struct DesiredInput {
-  const Model& model;
+  const Model& model;  // with what was discovered
   const Observed& observed;
   const IdTable& ids;
   const RenderKea& render_kea;
   std::string hostname;  // "{hostname}"
 };
 
-// Errors: ids or addresses are used up. Whatever the machine only has not got yet is pending.
+// Errors: sockets of ports are used up. Whatever the machine only has not got yet is pending; so is a
+// VRF or an attachment for which there is no id left.
 [[nodiscard]] Result<Desired> make_desired(const DesiredInput& input);
 
 // The routes that make_desired wants to know for this model.

@@ -39,10 +39,18 @@ class DesiredBuilder {
   };
 
   // desired.cpp
-  [[nodiscard]] Result<> assign_vrfs();
+  void assign_vrfs();
   [[nodiscard]] Result<> add_configured_ports();
   [[nodiscard]] Result<> add_clients(const Vrf& vrf);
   [[nodiscard]] Result<> add_client(const Vrf& vrf, const Attachment& attachment);
+  [[nodiscard]] Result<> add_client_at(const Vrf& vrf, const Attachment& attachment, const PortPlace& place,
+                                       bool direct);
+  [[nodiscard]] AttachmentEntry client_entry(const Vrf& vrf, const Attachment& attachment,
+                                             const PortPlace& place) const;
+  [[nodiscard]] bool kernel_holds(const Attachment& attachment, const PortPlace& place,
+                                  const AttachmentEntry& entry) const;
+  void pend_client(const Vrf& vrf, const Attachment& attachment, std::string reason);
+  void tell_not_served();
   [[nodiscard]] std::string render(const std::string& text, const PortPlace& place, const Vrf& vrf) const;
   void add_vrf_entry(const Vrf& vrf);
   void finish();
@@ -63,13 +71,24 @@ class DesiredBuilder {
   void finish_server_attachments();
 
   // desired_ports.cpp
+  struct Places {
+    std::vector<PortPlace> places;
+    std::vector<Reach::Gap> gaps;
+    bool direct = false;  // one place: that of the interface itself
+  };
+  // Where clients of an interface are.
+  [[nodiscard]] Places client_places(const Attachment& attachment) const;
   [[nodiscard]] std::expected<PortPlace, std::string> find_place(const std::string& interface, VlanTag outer,
                                                                  VlanTag inner) const;
   [[nodiscard]] Result<const DesiredPort*> need_port(const PortPlace& place);
   void add_rows(const AttachmentEntry& entry, const DesiredPort& port);
   void add_address(const AttachmentEntry& entry, const DesiredPort& port, Ip4 address, std::uint32_t flags);
 
-  [[nodiscard]] VrfId id_of(const std::string& vrf_name) const { return vrf_ids_.at(vrf_name); }
+  // 0: there was no id left for it, or there is no such VRF.
+  [[nodiscard]] VrfId id_of(const std::string& vrf_name) const {
+    const auto found = vrf_ids_.find(vrf_name);
+    return found == vrf_ids_.end() ? VrfId{} : found->second;
+  }
 
   const DesiredInput& input_;
   const Model& model_;

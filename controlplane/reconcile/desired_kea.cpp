@@ -90,7 +90,7 @@ void DesiredBuilder::add_kea(const Vrf& vrf, const HandoffSpec& handoff) {
               .interface = handoff.peer_name,
               .interface_ip = to_string(handoff.peer_ip),
               // By name: leases stay with the VRF, whatever id it gets.
-              .directory = model_.appliance.state_dir + "/kea/" + vrf.name,
+              .directory = model_.appliance.state_dir + "/kea/" + out_.ids.directory(vrf.name),
               .config_json = {},
               .settings = vrf.kea};
   if (auto rendered = input_.render_kea(vrf, kea.spec, handoff)) {

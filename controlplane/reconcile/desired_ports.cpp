@@ -34,6 +34,32 @@ std::expected<PortPlace, std::string> DesiredBuilder::find_place(const std::stri
       .port = place->link->name, .outer = place->outer, .inner = place->inner, .link = place->link};
 }
 
+DesiredBuilder::Places DesiredBuilder::client_places(const Attachment& attachment) const {
+  Places found;
+  const Port* configured = find_port(model_, attachment.interface);
+  if (configured != nullptr && configured->kind != PortKind::af_xdp) {
+    found.places.push_back({.port = attachment.interface,
+                            .outer = attachment.outer,
+                            .inner = attachment.inner,
+                            .link = nullptr});
+    found.direct = true;
+    return found;
+  }
+  const LinkInfo* link = topology_.by_name(attachment.interface);
+  if (link == nullptr) {
+    found.gaps.push_back({attachment.interface, "does not exist"});
+    return found;
+  }
+  Reach reach = topology_.reach(*link, attachment.outer, attachment.inner);
+  for (const WirePlace& place : reach.places) {
+    found.places.push_back(
+        {.port = place.link->name, .outer = place.outer, .inner = place.inner, .link = place.link});
+  }
+  found.gaps = std::move(reach.gaps);
+  found.direct = !reach.spread;
+  return found;
+}
+
 // The port at a place, added if this is its first use. Borrowed until the next call.
 Result<const DesiredPort*> DesiredBuilder::need_port(const PortPlace& place) {
   if (const auto known = ports_.find(place.port); known != ports_.end()) return &known->second;

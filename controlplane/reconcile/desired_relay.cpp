@@ -32,6 +32,8 @@ std::vector<RouteQuestion> routes_wanted(const Model& model) {
 // How the server is reached: as configured, else by the kernel's route and neighbour.
 std::expected<DesiredBuilder::Way, std::string> DesiredBuilder::way_to(const Vrf& vrf, Ip4 server) const {
   const RelaySettings& relay = vrf.relay;
+  if (!relay.server_vrf.empty() && id_of(relay.server_vrf).value == 0)
+    return std::unexpected("VRF " + relay.server_vrf + ", where its servers are, is not served");
   const auto asked = input_.observed.next_hops.find({server, server_device(model_, vrf)});
   const NextHop hop = asked == input_.observed.next_hops.end() ? NextHop{} : asked->second;
 

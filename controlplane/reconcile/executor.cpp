@@ -1,6 +1,7 @@
 #include "controlplane/reconcile/executor.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <ranges>
 
 namespace xk {
@@ -22,12 +23,14 @@ Error said_once(Error error, const std::string& step) {
 
 // ---- looking ---------------------------------------------------------------------------------------
 
-Result<Observed> Executor::observe(const Model& model) {
+Result<Observed> Executor::observe(const Model& configured) {
   Observed observed;
   auto links = machine_.links.list();
   if (!links) return std::unexpected(std::move(links.error()).in("cannot list the interfaces"));
   observed.links = std::move(*links);
-  auto namespaces = machine_.namespaces.list_marked(mark_prefix(model.appliance));
+  const std::string mark = mark_prefix(configured.appliance);
+  observed.discovered = discover(configured, observed.links, mark);
+  auto namespaces = machine_.namespaces.list_marked(mark);
   if (!namespaces) return std::unexpected(std::move(namespaces.error()).in("cannot list the namespaces"));
   observed.namespaces = std::move(*namespaces);
   auto rows = machine_.classifier.attachments();
@@ -37,7 +40,7 @@ Result<Observed> Executor::observe(const Model& model) {
   if (!addresses) return std::unexpected(std::move(addresses.error()).in("cannot read the addresses in BPF"));
   observed.addresses = std::move(*addresses);
   for (const AttachedPort& port : machine_.classifier.attached()) observed.attached[port.ifindex] = port;
-  for (const RouteQuestion& question : routes_wanted(model)) {
+  for (const RouteQuestion& question : routes_wanted(observed.discovered.model)) {
     // No answer is no route: it is asked again when routes change.
     if (auto hop = machine_.links.next_hop(question.destination, question.vrf_device)) {
       observed.next_hops[question] = *hop;
@@ -156,6 +159,7 @@ Result<RunReport> Executor::run(const std::vector<Step>& steps, const RunPolicy&
   RunReport report;
   Scopes failed = policy.skip;
   undos_.clear();
+  wait_ = policy.wait;
   keas_awaited_ = static_cast<std::size_t>(std::ranges::count_if(
       steps, [](const Step& step) { return std::holds_alternative<step::AwaitKea>(step.action); }));
   kea_deadline_ms_.reset();
@@ -166,6 +170,7 @@ Result<RunReport> Executor::run(const std::vector<Step>& steps, const RunPolicy&
       report.done.push_back(step.text);
       continue;
     }
+    const bool waiting = result.error().system_errno == EINPROGRESS;
     Error error = said_once(std::move(result.error()), step.text);
     if (step.cleanup) {
       report.leftovers.push_back(std::move(error.message));
@@ -179,10 +184,12 @@ Result<RunReport> Executor::run(const std::vector<Step>& steps, const RunPolicy&
     // A VRF's own handoff is the VRF's trouble; a port that clients share is the port's.
     if (step.vrf.value != 0) {
       failed.vrfs.insert(step.vrf);
-      report.failures.push_back({.vrf = step.vrf, .port = {}, .reason = std::move(error.message)});
+      report.failures.push_back(
+          {.vrf = step.vrf, .port = {}, .reason = std::move(error.message), .waiting = waiting});
     } else {
       failed.ports.insert(step.port);
-      report.failures.push_back({.vrf = {}, .port = step.port, .reason = std::move(error.message)});
+      report.failures.push_back(
+          {.vrf = {}, .port = step.port, .reason = std::move(error.message), .waiting = false});
     }
   }
   undos_.clear();
@@ -297,6 +304,7 @@ Result<> Executor::perform(const step::AwaitKea& step) {
     if (status == all.end()) return std::unexpected(Error{"it was not started"});
     if (status->state == KeaState::running) break;
     const bool coming = status->state == KeaState::starting || status->state == KeaState::stopping;
+    if (coming && !wait_) return std::unexpected(Error{"Kea is starting", EINPROGRESS});
     if (!coming || machine_.now_ms() >= *kea_deadline_ms_) {
       return std::unexpected(Error{status->last_error.empty() ? "it does not answer on its control socket"
                                                               : status->last_error});

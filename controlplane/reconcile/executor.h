@@ -40,12 +40,14 @@ struct RunPolicy {
   bool strict = true;    // a failure of a VRF undoes everything; one of a port never does
   std::set<VrfId> weak;  // but for these: failing already before this change
   Scopes skip;           // failed lately: left alone until their retry
+  bool wait = true;      // for Keas to come up; else their VRFs are left for a later run
 };
 
 struct StepFailure {
   VrfId vrf{};       // of a VRF,
   std::string port;  // or else of a port
   std::string reason;
+  bool waiting = false;  // for a Kea that is starting: nothing is wrong
 };
 
 struct RunReport {
@@ -59,7 +61,7 @@ class Executor {
   explicit Executor(Machine machine) : machine_(std::move(machine)) {}
 
   // Looks at everything.
-  [[nodiscard]] Result<Observed> observe(const Model& model);
+  [[nodiscard]] Result<Observed> observe(const Model& configured);
 
   // Runs the steps in order. On failure of a step that the policy does not pass over, everything
   // done in this run is undone and the error returned. Blocks for each Kea's test, then at most
@@ -118,6 +120,7 @@ class Executor {
 
   Machine machine_;
   std::vector<Undo> undos_;  // of the run under way
+  bool wait_ = true;         // policy of the run under way
   std::size_t keas_awaited_ = 0;
   std::optional<std::uint64_t> kea_deadline_ms_;  // from the first that is awaited
 

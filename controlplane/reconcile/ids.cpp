@@ -57,6 +57,9 @@ Result<VrfId> IdTable::vrf(const std::string& name, std::uint32_t vrf_id_max) {
                                  " ids of VRFs are taken; appliance.handoff_prefix bounds them too"});
   }
   next_vrf_ = id % XK_VRFS_MAX + 1;
+  std::string directory = name;
+  while (directory_taken(directory)) directory += "-" + std::to_string(id);
+  if (directory != name) directories_[name] = directory;
   vrfs_[name] = VrfId{id};
   taken_vrfs_.insert(id);
   return VrfId{id};
@@ -104,6 +107,34 @@ Result<PortIds> IdTable::port(const std::string& name, std::uint16_t queues) {
   return ids;
 }
 
+bool IdTable::directory_taken(const std::string& directory) const {
+  const auto same = [&directory](const auto& entry) { return entry.second == directory; };
+  return std::ranges::any_of(directories_, same) ||
+         (vrfs_.contains(directory) && !directories_.contains(directory));
+}
+
+std::string IdTable::directory(const std::string& vrf) const {
+  const auto own = directories_.find(vrf);
+  return own == directories_.end() ? vrf : own->second;
+}
+
+void IdTable::rename_vrf(const std::string& from, const std::string& to) {
+  const auto known = vrfs_.find(from);
+  if (known == vrfs_.end() || vrfs_.contains(to)) return;
+  const std::string kept = directory(from);
+  vrfs_[to] = known->second;
+  vrfs_.erase(from);
+  directories_.erase(from);
+  if (kept != to) directories_[to] = kept;
+  std::map<AttachmentName, AttachmentId> attachments;
+  for (const auto& [name, id] : attachments_) {
+    AttachmentName renamed = name;
+    if (renamed.vrf == from) renamed.vrf = to;
+    attachments.emplace(std::move(renamed), id);
+  }
+  attachments_ = std::move(attachments);
+}
+
 void IdTable::avoid_vrf(VrfId id) {
   if (id.value != 0) taken_vrfs_.insert(id.value);
 }
@@ -117,6 +148,7 @@ void IdTable::find_taken() {
 
 void IdTable::settle() {
   std::erase_if(vrfs_, [this](const auto& entry) { return !used_vrfs_.contains(entry.first); });
+  std::erase_if(directories_, [this](const auto& entry) { return !vrfs_.contains(entry.first); });
   std::erase_if(attachments_, [this](const auto& entry) { return !used_attachments_.contains(entry.first); });
   std::erase_if(ports_, [this](const auto& entry) { return !used_ports_.contains(entry.first); });
   used_vrfs_.clear();

@@ -51,6 +51,13 @@ class IdTable {
   // The stretch moves when the number of queues changes.
   [[nodiscard]] Result<PortIds> port(const std::string& name, std::uint16_t queues);
 
+  // The VRF goes on under another name with all its ids; nothing happens if it has none, or if the new
+  // name has some.
+  void rename_vrf(const std::string& from, const std::string& to);
+  // Where the VRF's Kea keeps its leases, below <state_dir>/kea: its name when it got its id, so that
+  // leases stay where they are when the VRF is renamed. Of a VRF with an id.
+  [[nodiscard]] std::string directory(const std::string& vrf) const;
+
   // Never hand out this VRF id anew: something in the kernel still carries it.
   void avoid_vrf(VrfId id);
   // Forgets every name that was not asked for since the table was loaded or last settled.
@@ -58,11 +65,15 @@ class IdTable {
 
   friend bool operator==(const IdTable& a, const IdTable& b) {
     return a.vrfs_ == b.vrfs_ && a.attachments_ == b.attachments_ && a.ports_ == b.ports_ &&
-           a.next_vrf_ == b.next_vrf_ && a.next_attachment_ == b.next_attachment_;
+           a.directories_ == b.directories_ && a.next_vrf_ == b.next_vrf_ &&
+           a.next_attachment_ == b.next_attachment_;
   }
 
  private:
+  [[nodiscard]] bool directory_taken(const std::string& directory) const;
+
   std::map<std::string, VrfId> vrfs_;
+  std::map<std::string, std::string> directories_;  // of VRFs whose directory is not their name
   std::map<AttachmentName, AttachmentId> attachments_;
   std::map<std::string, PortIds> ports_;
   std::uint32_t next_vrf_ = 1;

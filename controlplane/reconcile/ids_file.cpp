@@ -157,6 +157,12 @@ Result<IdTable> IdTable::parse(std::string_view bytes) {
     if (!id) return std::unexpected(id.error());
     if (!table.vrfs_.emplace(*name, VrfId{*id}).second)
       return std::unexpected(damaged("vrf " + *name + " twice"));
+    if (!entry.contains("directory")) continue;
+    const auto directory = text(entry, "directory");
+    if (!directory) return std::unexpected(directory.error());
+    if (directory->empty() || directory->front() == '.' || directory->contains('/'))
+      return std::unexpected(damaged("directory of vrf " + *name));
+    table.directories_[*name] = *directory;
   }
   for (const json& entry : **attachments) {
     auto attachment = attachment_of(entry);
@@ -170,6 +176,11 @@ Result<IdTable> IdTable::parse(std::string_view bytes) {
     if (!port) return std::unexpected(port.error());
     if (!table.ports_.insert(std::move(*port)).second) return std::unexpected(damaged("a port twice"));
   }
+  std::set<std::string> directories;
+  for (const auto& [name, id] : table.vrfs_) {
+    if (!directories.insert(table.directory(name)).second)
+      return std::unexpected(damaged("vrf " + name + " has another's directory"));
+  }
   const auto value_of = [](auto id) { return std::uint32_t{id.value}; };
   if (!unique_ids(table.vrfs_, value_of) || !unique_ids(table.attachments_, value_of) ||
       !unique_ids(table.ports_, [](const PortIds& port) { return std::uint32_t{port.id.value}; }) ||
@@ -182,7 +193,10 @@ Result<IdTable> IdTable::parse(std::string_view bytes) {
 
 std::string IdTable::to_json() const {
   json vrfs = json::array();
-  for (const auto& [name, id] : vrfs_) vrfs.push_back({{"name", name}, {"id", id.value}});
+  for (const auto& [name, id] : vrfs_) {
+    json& entry = vrfs.emplace_back(json{{"name", name}, {"id", id.value}});
+    if (const auto own = directories_.find(name); own != directories_.end()) entry["directory"] = own->second;
+  }
   json attachments = json::array();
   for (const auto& [name, id] : attachments_) {
     attachments.push_back({{"id", id.value},

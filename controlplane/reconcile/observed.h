@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/reconcile/discovery.h"
 #include "controlplane/reconcile/ports.h"
 
 namespace xk {
@@ -31,6 +32,7 @@ struct GivenPort {
 
 struct Observed {
   std::vector<LinkInfo> links;
+  Discovered discovered;                // from the configuration and these links
   std::vector<std::string> namespaces;  // that carry our mark
   std::map<RouteQuestion, NextHop> next_hops;
 

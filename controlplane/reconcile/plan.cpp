@@ -94,9 +94,11 @@ class Planner {
   }
 
   void keas() {
-    std::vector<VrfId> started;
+    std::vector<VrfId> started, awaited;
     for (const auto& [vrf, kea] : desired_.keas) {
       const auto known = observed_.keas.find(vrf);
+      const auto unready = observed_.unready_keas.find(vrf);
+      const bool coming = unready != observed_.unready_keas.end() && unready->second == kea.spec;
       if (known != observed_.keas.end() && !namespace_there(kea.spec.netns)) {
         // It runs on in a namespace that has lost its name, where nobody reaches it.
         add(step::StopKea{vrf}, of(vrf) + "stop Kea, whose namespace is gone", vrf);
@@ -105,9 +107,13 @@ class Planner {
           add(step::RefreshKea{vrf}, of(vrf) + "have Kea open its sockets anew", vrf);
         }
         continue;
+      } else if (coming && kea.refusal.empty() && namespace_there(kea.spec.netns)) {
+        awaited.push_back(vrf);
+        continue;
       }
       add(step::TestKea{kea}, of(vrf) + "test Kea's configuration", vrf);
       started.push_back(vrf);
+      awaited.push_back(vrf);
     }
     for (const VrfId vrf : started) {
       const KeaSpec& spec = desired_.keas.at(vrf).spec;
@@ -127,7 +133,7 @@ class Planner {
               (before ? "" : spec.netns),
           vrf);
     }
-    for (const VrfId vrf : started) add(step::AwaitKea{vrf}, of(vrf) + "wait for Kea", vrf);
+    for (const VrfId vrf : awaited) add(step::AwaitKea{vrf}, of(vrf) + "wait for Kea", vrf);
   }
 
   void attach_ports() {

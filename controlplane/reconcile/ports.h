@@ -25,20 +25,38 @@ using Result = std::expected<T, Error>;
 
 // ---- netlink/ ----------------------------------------------------------------------------------
 
+// VLANs of a bridge port, or of the bridge itself: first to last.
+struct BridgeVlans {
+  Vid first{};
+  Vid last{};
+  bool pvid = false;      // untagged frames from outside are in this VLAN (first = last then)
+  bool untagged = false;  // frames to the outside lose their tag
+  friend bool operator==(const BridgeVlans&, const BridgeVlans&) = default;
+};
+
+// Which members of a bond take frames from outside.
+enum class BondReception : std::uint8_t { all, active_only };
+
 struct LinkInfo {
   IfIndex ifindex{};
   std::string name;
-  std::string kind;   // "veth", "vlan", "vrf", "bond", "" for a NIC
+  std::string kind;   // "veth", "vlan", "vrf", "bond", "bridge", "" for a NIC
   std::string alias;  // ownership mark of what we made
   Mac mac{};
   std::uint16_t mtu = 1500;
   std::uint16_t rx_queues = 1;  // in use now (real_num_rx_queues), not what the driver could have
   bool up = false;
-  IfIndex master{};  // VRF, bridge or bond it is enslaved to
-  IfIndex parent{};  // of a VLAN device
-  Vid vid{};         // of a VLAN device
-  std::uint16_t tpid = 0;
-  std::vector<Prefix4> addresses;  // network holds the address itself, not masked
+  IfIndex master{};        // VRF, bridge or bond it is enslaved to
+  IfIndex parent{};        // of a VLAN device
+  Vid vid{};               // of a VLAN device
+  std::uint16_t tpid = 0;  // of a VLAN device; of a VLAN-aware bridge, that of its VLANs
+  bool ethernet = true;
+  std::uint32_t vrf_table = 0;  // of a VRF device
+  BondReception bond_reception = BondReception::all;
+  IfIndex active_member{};         // of a bond with BondReception::active_only
+  bool vlan_filtering = false;     // of a bridge
+  std::vector<BridgeVlans> vlans;  // of a VLAN-aware bridge and its ports
+  std::vector<Prefix4> addresses;  // in the kernel's order; network holds the address itself, not masked
   friend bool operator==(const LinkInfo&, const LinkInfo&) = default;
 };
 

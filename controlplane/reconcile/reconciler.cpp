@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "controlplane/model/lookup.h"
 #include "dataplane/base/forwarding.h"
 
 namespace xk {
@@ -71,10 +72,22 @@ Result<> Reconciler::load() {
   return {};
 }
 
-Result<Desired> Reconciler::desire(const Model& model, const Observed& observed) const {
-  auto desired = make_desired({.model = model,
+// The ids, under the names of now: a VRF device that was renamed is the same VRF.
+IdTable Reconciler::ids_for(const Discovered& discovered) const {
+  IdTable ids = ids_;
+  for (const auto& [name, device] : discovered.devices) {
+    const auto before = devices_.find(device);
+    if (before == devices_.end() || before->second == name) continue;
+    if (find_vrf(discovered.model, before->second) == nullptr) ids.rename_vrf(before->second, name);
+  }
+  return ids;
+}
+
+Result<Desired> Reconciler::desire(const Observed& observed) const {
+  const IdTable ids = ids_for(observed.discovered);
+  auto desired = make_desired({.model = observed.discovered.model,
                                .observed = observed,
-                               .ids = ids_,
+                               .ids = ids,
                                .render_kea = setup_.render_kea,
                                .hostname = setup_.hostname});
   if (!desired) return desired;
@@ -85,11 +98,13 @@ Result<Desired> Reconciler::desire(const Model& model, const Observed& observed)
   return desired;
 }
 
-Result<RunReport> Reconciler::reconcile(const Model& model, RunPolicy policy) {
-  const auto observed = executor_.observe(model);
+Result<RunReport> Reconciler::reconcile(const Model& model, RunPolicy policy, bool skip_waiting) {
+  auto observed = executor_.observe(model);
   if (!observed) return std::unexpected(observed.error());
-  auto desired = desire(model, *observed);
+  auto desired = desire(*observed);
   if (!desired) return std::unexpected(desired.error());
+  retry_changed_ports(*observed);
+  if (skip_waiting) policy.skip = waiting_scopes();
   // What failed with the very same wishes before is no reason to refuse this change.
   if (policy.strict) policy.weak = weak_vrfs(*desired);
 
@@ -113,7 +128,11 @@ Result<RunReport> Reconciler::reconcile(const Model& model, RunPolicy policy) {
   if (!counted && !same_forwarding(desired_.snapshot, desired->snapshot)) executor_.count_generation();
   desired_ = std::move(*desired);
   desired_.snapshot.generation = executor_.generation();
+  served_ = std::move(observed->discovered.model);
+  devices_.clear();
+  for (auto& [name, device] : observed->discovered.devices) devices_[device] = std::move(name);
   note(*report, policy.skip);
+  troubled_links_ = troubled_links(*observed);
   return report;
 }
 
@@ -123,18 +142,21 @@ std::expected<ChangeReport, std::vector<std::string>> Reconciler::change(const M
     if (auto refused = restart_needed(*model_, model); !refused.empty()) return std::unexpected(refused);
   }
   if (first) settings_stale_ = !setup_.machine.dataplane.set_settings(dataplane_settings(model));
-  const auto report = reconcile(model, {.strict = !first, .weak = {}, .skip = {}});
+  const auto report = reconcile(model, {.strict = !first, .weak = {}, .skip = {}, .wait = true}, false);
   if (!report) {
     if (!first) return std::unexpected(std::vector<std::string>{report.error().message});
     // Served later, when whatever was in the way is gone.
     model_ = model;
+    served_ = model;
     note_general({report.error().message});
     return ChangeReport{.steps = {}, .failures = {report.error().message}};
   }
   if (!first) settings_stale_ = !setup_.machine.dataplane.set_settings(dataplane_settings(model));
   model_ = model;
   ChangeReport change{.steps = report->done, .failures = report->leftovers};
-  for (const StepFailure& failure : report->failures) change.failures.push_back(failure.reason);
+  for (const StepFailure& failure : report->failures) {
+    if (!failure.waiting) change.failures.push_back(failure.reason);
+  }
   return change;
 }
 
@@ -142,15 +164,16 @@ ChangeReport Reconciler::refresh(bool retry_now) {
   if (!model_) return {};
   if (retry_now) general_retry_ms_ = 0;
   if (general_retry_ms_ > setup_.machine.now_ms()) return {};
-  RunPolicy policy{.strict = false, .weak = {}, .skip = {}};
-  if (!retry_now) policy.skip = waiting_scopes();
-  const auto report = reconcile(*model_, policy);
+  const RunPolicy policy{.strict = false, .weak = {}, .skip = {}, .wait = false};
+  const auto report = reconcile(*model_, policy, !retry_now);
   if (!report) {
     note_general({report.error().message});
     return {.steps = {}, .failures = {report.error().message}};
   }
   ChangeReport change{.steps = report->done, .failures = report->leftovers};
-  for (const StepFailure& failure : report->failures) change.failures.push_back(failure.reason);
+  for (const StepFailure& failure : report->failures) {
+    if (!failure.waiting) change.failures.push_back(failure.reason);
+  }
   return change;
 }
 
@@ -160,7 +183,7 @@ std::expected<std::vector<std::string>, std::vector<std::string>> Reconciler::pr
   }
   const auto observed = executor_.observe(model);
   if (!observed) return std::unexpected(std::vector{observed.error().message});
-  const auto desired = desire(model, *observed);
+  const auto desired = desire(*observed);
   if (!desired) return std::unexpected(std::vector{desired.error().message});
   std::vector<std::string> texts;
   for (Step& step : plan(*desired, *observed)) texts.push_back(std::move(step.text));
@@ -182,7 +205,9 @@ void Reconciler::note(const RunReport& report, const Scopes& skipped) {
   }
   std::erase_if(vrf_troubles_, [&](const auto& entry) { return !failed_vrfs.contains(entry.first); });
   std::erase_if(port_troubles_, [&](const auto& entry) { return !failed_ports.contains(entry.first); });
-  note_general(report.leftovers);
+  std::vector<std::string> general = report.leftovers;
+  general.insert(general.end(), desired_.without_id.begin(), desired_.without_id.end());
+  note_general(std::move(general));
 }
 
 void Reconciler::note_general(std::vector<std::string> troubles) {
@@ -207,6 +232,22 @@ std::set<VrfId> Reconciler::weak_vrfs(const Desired& desired) const {
     }
   }
   return weak;
+}
+
+std::map<std::string, Reconciler::SeenLink> Reconciler::troubled_links(const Observed& observed) const {
+  std::map<std::string, SeenLink> links;
+  for (const LinkInfo& link : observed.links) {
+    if (port_troubles_.contains(link.name)) links[link.name] = {link.ifindex, link.up};
+  }
+  return links;
+}
+
+// An interface that was made anew or set up is tried at once.
+void Reconciler::retry_changed_ports(const Observed& observed) {
+  for (const auto& [name, link] : troubled_links(observed)) {
+    const auto before = troubled_links_.find(name);
+    if (before == troubled_links_.end() || before->second != link) port_troubles_[name].retry_ms = 0;
+  }
 }
 
 Scopes Reconciler::waiting_scopes() const {

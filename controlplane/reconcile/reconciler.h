@@ -60,7 +60,10 @@ class Reconciler {
   // A VRF's Kea that failed has come up: refresh() tries it at once.
   void retry(VrfId vrf);
 
-  [[nodiscard]] const Model* model() const { return model_ ? &*model_ : nullptr; }
+  // What is configured; nullptr before the first change.
+  [[nodiscard]] const Model* configured() const { return model_ ? &*model_ : nullptr; }
+  // What is served: the configured VRFs and those that were discovered.
+  [[nodiscard]] const Model* model() const { return model_ ? &served_ : nullptr; }
   [[nodiscard]] const Desired& desired() const { return desired_; }
   [[nodiscard]] std::uint64_t generation() const { return executor_.generation(); }
   [[nodiscard]] const std::map<VrfId, Trouble>& vrf_troubles() const { return vrf_troubles_; }
@@ -71,8 +74,12 @@ class Reconciler {
   [[nodiscard]] bool dataplane_settings_stale() const { return settings_stale_; }
 
  private:
-  [[nodiscard]] Result<Desired> desire(const Model& model, const Observed& observed) const;
-  [[nodiscard]] Result<RunReport> reconcile(const Model& model, RunPolicy policy);
+  [[nodiscard]] Result<Desired> desire(const Observed& observed) const;
+  [[nodiscard]] IdTable ids_for(const Discovered& discovered) const;
+  using SeenLink = std::pair<IfIndex, bool>;  // and whether it is up
+  [[nodiscard]] std::map<std::string, SeenLink> troubled_links(const Observed& observed) const;
+  void retry_changed_ports(const Observed& observed);
+  [[nodiscard]] Result<RunReport> reconcile(const Model& model, RunPolicy policy, bool skip_waiting);
   void note(const RunReport& report, const Scopes& skipped);
   void note_general(std::vector<std::string> troubles);
   [[nodiscard]] std::set<VrfId> weak_vrfs(const Desired& desired) const;
@@ -82,10 +89,13 @@ class Reconciler {
   Executor executor_;
   IdTable ids_;
   std::optional<Model> model_;
+  Model served_;
+  std::map<IfIndex, std::string> devices_;  // of discovered VRFs
   Desired desired_;
   bool settings_stale_ = false;
   std::map<VrfId, Trouble> vrf_troubles_;
   std::map<std::string, Trouble> port_troubles_;
+  std::map<std::string, SeenLink> troubled_links_;  // when last tried
   std::vector<std::string> general_troubles_;
   std::uint32_t general_attempts_ = 0;
   std::uint64_t general_retry_ms_ = 0;

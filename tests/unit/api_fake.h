@@ -101,10 +101,11 @@ class FakeControl : public Control {
     if (failure) return std::unexpected(*failure);
     if (empty) return std::vector<AttachmentView>{};
     return std::vector<AttachmentView>{
-        {1, "red", "eth1", 5, "-", "client", "10.0.0.0/24", "serving", ""},
-        {2, "red", "xkh1", 12, "-", "handoff", "", "serving", ""},
-        {3, "blue", "eth1", 5, "200.300", "client", "10.0.0.0/24", "serving", ""},
-        {4, "blue", "eth9", 0, "100", "client", "10.0.0.0/24", "pending", "there is no interface eth9"}};
+        {1, "red", "eth1", 5, "-", "client", "configured", "", "10.0.0.0/24", "serving", ""},
+        {2, "red", "xkh1", 12, "-", "handoff", "", "", "", "serving", ""},
+        {3, "blue", "eth1", 5, "200.300", "client", "discovered", "br0.200", "10.0.0.0/24", "serving", ""},
+        {4, "blue", "eth9", 0, "100", "client", "configured", "", "10.0.0.0/24", "pending",
+         "there is no interface eth9"}};
   }
   Answer<AllCountersView> counters() override {
     if (failure) return std::unexpected(*failure);
@@ -187,6 +188,8 @@ class FakeControl : public Control {
   static std::vector<VrfView> two_vrfs() {
     return {{"red",
              1,
+             "configured",
+             "",
              "kea",
              "serving",
              "",
@@ -199,6 +202,8 @@ class FakeControl : public Control {
              {"169.254.0.3"}},
             {"blue",
              2,
+             "discovered",
+             "vrf-blue",
              "kea",
              "degraded",
              "1 attachment is pending",

@@ -78,8 +78,9 @@ std::string error_of(const std::string& json) {
 }
 
 TEST(Views, ErrorsNameTheField) {
-  const std::string rest = R"("engine":"kea","state":"","reason":"","netns":"","handoff":"","giaddr":"",)"
-                           R"("attachments":1,"attachments_serving":1,"subnets":[],"servers":[]})";
+  const std::string rest =
+      R"("origin":"","device":"","engine":"kea","state":"","reason":"","netns":"","handoff":"","giaddr":"",)"
+      R"("attachments":1,"attachments_serving":1,"subnets":[],"servers":[]})";
   EXPECT_EQ(error_of("[]"), "the document: not an object");
   EXPECT_EQ(error_of("{}"), "vrfs: missing");
   EXPECT_EQ(error_of(R"({"vrfs": {}})"), "vrfs: not an array");

@@ -115,6 +115,7 @@ TEST(ConfigDocuments, ShippedFileHasEveryKeyWithAComment) {
   const auto keys = keys_by_section(uncommented(shipped));
   config::for_each_section([&](const auto& section) {
     const std::string path(section.info.path);
+    if (!section.info.keys_of.empty()) return;
     for (const auto& key : section.keys) {
       EXPECT_TRUE(keys.contains(path) && keys.at(path).contains(std::string(key.info.name)))
           << path << "." << key.info.name << " is not in conf/xdp-kea.toml";
@@ -160,6 +161,7 @@ std::string context_of(std::string_view section, std::string_view key) {
     if (key == "exception_device") text += "exception = \"port\"\n";
     return text;
   }
+  if (section == "vrf" && key == "discover") return "[[vrf]]\nname = \"x\"\ndevice = \"vrf-x\"\n";
   if (section == "vrf") return names_itself ? "[[vrf]]\n" : "[[vrf]]\nname = \"x\"\n";
   const std::string subnet = "[[vrf]]\nname = \"x\"\n[[vrf.subnet]]\n";
   if (section == "vrf.subnet") {
@@ -197,6 +199,7 @@ std::string rest_of(std::string_view section, std::string_view key) {
 
 TEST(ConfigDocuments, EveryKeysExampleParses) {
   config::for_each_section([](const auto& section) {
+    if (!section.info.keys_of.empty()) return;
     for (const auto& key : section.keys) {
       const std::string text = context_of(section.info.path, key.info.name) + std::string(key.info.name) +
                                " = " + std::string(key.info.example) + "\n" +

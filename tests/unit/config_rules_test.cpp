@@ -30,13 +30,13 @@ TEST(ConfigRules, KeysOfTheWrongPlace) {
   expect_mistake(
       "buffers = 4\n",
       "unknown key \"buffers\" at the top of the file; there is one in [dataplane]; allowed: [appliance], "
-      "[dataplane], [[port]], [option82], [[vrf]]");
+      "[dataplane], [[port]], [option82], [discovery], [[vrf]]");
   expect_mistake("[vfr]\n",
                  "unknown key \"vfr\" at the top of the file (did you mean \"vrf\"?); allowed: [appliance], "
-                 "[dataplane], [[port]], [option82], [[vrf]]");
+                 "[dataplane], [[port]], [option82], [discovery], [[vrf]]");
   expect_mistake(
       "[[vrf]]\nname = \"red\"\nservers = []\n",
-      "unknown key \"servers\" in [vrf]; there is one in [vrf.relay]; allowed: name, device, engine, "
+      "unknown key \"servers\" in [vrf]; there is one in [vrf.relay]; allowed: name, device, discover, engine, "
       "queue_depth, subnet, attachment, relay, kea");
   expect_mistake(
       in_kea_attachment("template = \"x\"\n"),
