@@ -157,7 +157,7 @@ Views::VrfHealth Views::health(const Vrf& vrf, VrfId id, const Tally& tally) con
     const auto& general = reconciler_.general_troubles();
     return become("pending", tally.waiting.empty() && !general.empty() ? general.front() : tally.waiting);
   }
-  if (vrf.engine == Engine::kea) {
+  if (vrf.engine == Engine::kea && desired_.keas.contains(id)) {
     if (std::string trouble = kea_trouble(id); !trouble.empty())
       return become("degraded", std::move(trouble));
   }
@@ -211,8 +211,8 @@ std::vector<VrfView> Views::vrfs() const {
 std::vector<KeaView> Views::keas() const {
   std::vector<KeaView> views;
   for (const Vrf& vrf : model_.vrfs) {
-    if (vrf.engine != Engine::kea) continue;
     const VrfId id = id_of(vrf.name);
+    if (vrf.engine != Engine::kea || !desired_.keas.contains(id)) continue;
     KeaView view;
     view.vrf = vrf.name;
     if (const auto handoff = desired_.handoffs.find(id); handoff != desired_.handoffs.end()) {

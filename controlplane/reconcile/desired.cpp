@@ -21,6 +21,8 @@ Result<Desired> DesiredBuilder::build() {
   }
   for (const Vrf& vrf : model_.vrfs) {
     if (id_of(vrf.name).value == 0) continue;
+    // Without subnets it is only a name, or a device that has no clients yet.
+    if (vrf.engine == Engine::kea && vrf.subnets.empty()) continue;
     auto added = vrf.engine == Engine::kea ? add_handoff(vrf) : add_servers(vrf);
     if (!added) return std::unexpected(added.error());
   }
@@ -217,7 +219,8 @@ void DesiredBuilder::add_vrf_entry(const Vrf& vrf) {
   entry.quantum_bytes = model_.dataplane.quantum_bytes;
   if (vrf.engine == Engine::kea) {
     // giaddr is the handoff's own address, so the clients' subnet must be said (design, RFC 3527).
-    entry.giaddr = out_.handoffs.at(entry.id).host_ip;
+    if (const auto handoff = out_.handoffs.find(entry.id); handoff != out_.handoffs.end())
+      entry.giaddr = handoff->second.host_ip;
     entry.link_selection = true;
   } else {
     const VrfId elsewhere = id_of(vrf.relay.server_vrf);
