@@ -26,7 +26,7 @@ class ApiServer {
   // if a loop thread serves these and itself calls stop(), it must first make them fail (503).
   void stop();
 
-  static constexpr unsigned kWorkers = 4;
+  static constexpr unsigned kWorkers = 8;
   // Connections that have said nothing yet (then the oldest is closed), and that wait for a worker
   // (then the newest is).
   static constexpr unsigned kWaitingMax = 64;

@@ -126,6 +126,50 @@ struct ConfigDiffView {
   std::vector<std::string> steps;  // what would be done, in order
 };
 
+struct FindingView {
+  std::string stage;   // "interface", "xdp", "attachment", "vrf", "dataplane", "option82", "engine"
+  std::string result;  // "ok", "note", "stop": the way ends here
+  std::string text;
+};
+
+struct ExplainView {
+  std::string interface;
+  std::string vlan;     // "-", "100", "200.300"
+  std::string verdict;  // what becomes of a request
+  std::string vrf;      // this and what follows: as far as it comes
+  std::string engine;
+  std::string subnet;
+  std::string option82_policy;
+  std::string circuit_id;  // "{mac}" where the client's MAC is put
+  std::string remote_id;
+  std::vector<FindingView> findings;  // in the order of the packet's way
+};
+
+struct EventView {
+  std::uint64_t number = 0;  // counted from 1, without gaps
+  std::uint64_t unix_ms = 0;
+  std::string level;  // "info", "warning", "error"
+  std::string kind;   // "vrf_added", "kea_died", ...: docs/operations.md
+  std::string vrf;    // empty: of none
+  std::string interface;
+  std::string text;
+};
+
+struct EventsView {
+  std::uint64_t log = 0;   // another number: xdp-kead was started anew, and events count from 1 again
+  std::uint64_t last = 0;  // number of the newest event looked at: what to ask for next time
+  std::uint64_t lost = 0;  // events that were asked for and are not kept any more
+  std::vector<EventView> events;
+};
+
+// What to ask the event log for.
+struct EventsQuery {
+  std::uint64_t since = 0;   // only events with a higher number
+  std::uint32_t wait_s = 0;  // if there are none, how long to wait for one
+  std::string vrf;           // only of this VRF; empty: all
+};
+inline constexpr std::uint32_t kEventsWaitMax = 60;
+
 // A configuration sent along instead of the daemon's own file.
 struct ConfigText {
   std::string name;  // of the file, for messages
@@ -153,6 +197,11 @@ class Control {
   [[nodiscard]] virtual Answer<std::vector<KeaView>> keas() = 0;
   [[nodiscard]] virtual Answer<std::string> kea_command(const std::string& vrf, const std::string& json) = 0;
   [[nodiscard]] virtual Answer<std::string> config_show() = 0;  // TOML
+  // A DHCP packet that arrives at an interface with these tags ("", "-", "100", "200.300").
+  [[nodiscard]] virtual Answer<ExplainView> explain(const std::string& interface,
+                                                    const std::string& vlan) = 0;
+  // Answers early, with nothing, when too many wait.
+  [[nodiscard]] virtual Answer<EventsView> events(const EventsQuery& query) = 0;
   // text: what to compare with; nothing: the daemon's file, read again.
   [[nodiscard]] virtual Answer<ConfigDiffView> config_diff(const std::optional<ConfigText>& text) = 0;
   [[nodiscard]] virtual Answer<ReloadView> reload() = 0;

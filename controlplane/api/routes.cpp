@@ -1,6 +1,8 @@
 #include "controlplane/api/routes.h"
 
 #include <algorithm>
+#include <charconv>
+#include <limits>
 #include <optional>
 
 #include "controlplane/api/views_json.h"
@@ -114,6 +116,34 @@ ApiReply get_config(Control& control, const ApiRequest&, const std::string&) {
   return toml ? json_reply(ConfigBody{std::move(*toml)}) : failure_reply(std::move(toml.error()));
 }
 
+// Digits only, at most max; empty counts as zero.
+std::optional<std::uint64_t> number_value(const ApiRequest& request, std::string_view name,
+                                          std::uint64_t max) {
+  const std::string text = query_value(request, name);
+  std::uint64_t value = 0;
+  if (text.empty()) return value;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value > max) return std::nullopt;
+  return value;
+}
+
+ApiReply get_events(Control& control, const ApiRequest& request, const std::string&) {
+  const auto since = number_value(request, "since", std::numeric_limits<std::uint64_t>::max());
+  if (!since) return error_reply(400, {"since is no event's number"});
+  const auto wait_s = number_value(request, "wait_s", kEventsWaitMax);
+  if (!wait_s) return error_reply(400, {"wait_s is no number from 0 to " + std::to_string(kEventsWaitMax)});
+  auto events = control.events(
+      {.since = *since, .wait_s = static_cast<std::uint32_t>(*wait_s), .vrf = query_value(request, "vrf")});
+  return events ? json_reply(*events) : failure_reply(std::move(events.error()));
+}
+
+ApiReply get_explain(Control& control, const ApiRequest& request, const std::string&) {
+  const std::string interface = query_value(request, "interface");
+  if (interface.empty()) return error_reply(400, {"interface is missing: /v1/explain?interface=eth1"});
+  auto found = control.explain(interface, query_value(request, "vlan"));
+  return found ? json_reply(*found) : failure_reply(std::move(found.error()));
+}
+
 ApiReply post_config_diff(Control& control, const ApiRequest& request, const std::string&) {
   std::optional<ConfigText> text;
   if (!request.body.empty()) {
@@ -173,6 +203,8 @@ const std::vector<Route>& routes() {
       {"GET", "/v1/leases", {"vrf"}, get_leases},
       {"GET", "/v1/kea", {}, get_kea},
       {"POST", "/v1/kea/{vrf}/command", {}, post_kea_command},
+      {"GET", "/v1/events", {"since", "wait_s", "vrf"}, get_events},
+      {"GET", "/v1/explain", {"interface", "vlan"}, get_explain},
       {"GET", "/v1/config", {}, get_config},
       {"POST", "/v1/config/diff", {}, post_config_diff},
       {"POST", "/v1/reload", {}, post_reload},

@@ -131,6 +131,42 @@ void each_field(Is<ConfigDiffView> auto& v, auto&& f) {
   f("steps", v.steps);
 }
 
+void each_field(Is<FindingView> auto& v, auto&& f) {
+  f("stage", v.stage);
+  f("result", v.result);
+  f("text", v.text);
+}
+
+void each_field(Is<ExplainView> auto& v, auto&& f) {
+  f("interface", v.interface);
+  f("vlan", v.vlan);
+  f("verdict", v.verdict);
+  f("vrf", v.vrf);
+  f("engine", v.engine);
+  f("subnet", v.subnet);
+  f("option82_policy", v.option82_policy);
+  f("circuit_id", v.circuit_id);
+  f("remote_id", v.remote_id);
+  f("findings", v.findings);
+}
+
+void each_field(Is<EventView> auto& v, auto&& f) {
+  f("number", v.number);
+  f("unix_ms", v.unix_ms);
+  f("level", v.level);
+  f("kind", v.kind);
+  f("vrf", v.vrf);
+  f("interface", v.interface);
+  f("text", v.text);
+}
+
+void each_field(Is<EventsView> auto& v, auto&& f) {
+  f("log", v.log);
+  f("last", v.last);
+  f("lost", v.lost);
+  f("events", v.events);
+}
+
 void each_field(Is<ConfigText> auto& v, auto&& f) {
   f("name", v.name);
   f("toml", v.toml);
@@ -341,6 +377,10 @@ XK_API_VIEW(ReloadView)
 XK_API_VIEW(ConfigChangeView)
 XK_API_VIEW(ConfigDiffView)
 XK_API_VIEW(ConfigText)
+XK_API_VIEW(FindingView)
+XK_API_VIEW(ExplainView)
+XK_API_VIEW(EventView)
+XK_API_VIEW(EventsView)
 XK_API_VIEW(VrfsBody)
 XK_API_VIEW(VrfBody)
 XK_API_VIEW(AttachmentsBody)

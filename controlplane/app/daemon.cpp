@@ -9,6 +9,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "controlplane/app/log.h"
 #include "controlplane/config/config.h"
 #include "controlplane/model/lookup.h"
 
@@ -20,15 +21,6 @@ constexpr std::uint64_t kHousekeepingMs = 1000;
 constexpr std::uint64_t kNextHopCheckMs = 30'000;  // next hops are looked at again without an event
 
 void notify(const std::string& state) { sd_notify(0, state.c_str()); }
-
-// Text inside the quotes of a log line.
-std::string quoted(std::string text) {
-  for (char& c : text) {
-    if (c == '"') c = '\'';
-    if (c == '\n') c = ' ';
-  }
-  return text;
-}
 
 std::vector<std::string> texts_of(const std::vector<ConfigError>& errors) {
   std::vector<std::string> texts;
@@ -45,6 +37,7 @@ Result<> Daemon::run() {
   loop_->post([this] { start_serving(); });
   const auto ended = loop_->run();
   notify("STOPPING=1");
+  events_.close();  // API calls that wait for events end
   api_->stop();
   return ended;
 }
@@ -71,6 +64,7 @@ Result<> Daemon::set_up() {
   control_.emplace(LoopControl::Parts{.loop = *loop_,
                                       .reconciler = *reconciler_,
                                       .machine = *machine_,
+                                      .events = events_,
                                       .config_path = options_.config,
                                       .started_ms = started_ms_,
                                       .reload = [this] { return reload(); },
@@ -108,9 +102,13 @@ void Daemon::start_serving() {
   watch_dataplane();
   if (report) after_change(*report);  // the first change is never refused
   housekeeping();
-  spdlog::info("msg=\"ready\" pid={} configuration=\"{}\" vrfs={} generation={} api={}", ::getpid(),
-               options_.config, first_model_.vrfs.size(), reconciler_->generation(),
-               first_model_.appliance.api_socket);
+  events_.record({.level = EventLevel::info,
+                  .kind = event::kStarted,
+                  .vrf = {},
+                  .interface = {},
+                  .text = "xdp-kead " XK_VERSION ", pid " + std::to_string(::getpid()) + ", serves " +
+                          std::to_string(first_model_.vrfs.size()) + " VRFs of " + options_.config + " at " +
+                          first_model_.appliance.api_socket});
   notify("READY=1\nSTATUS=serving " + std::to_string(first_model_.vrfs.size()) + " VRFs");
 }
 
@@ -136,9 +134,13 @@ void Daemon::stop_stray_keas() {
 // ---- changes ---------------------------------------------------------------------------------------
 
 api::Answer<api::ReloadView> Daemon::reload() {
-  const auto refuse = [](std::vector<std::string> messages) {
+  const auto refuse = [this](std::vector<std::string> messages) {
     for (const std::string& message : messages) {
-      spdlog::error("msg=\"configuration refused, the old one stays\" error=\"{}\"", quoted(message));
+      events_.record({.level = EventLevel::error,
+                      .kind = event::kReloadRefused,
+                      .vrf = {},
+                      .interface = {},
+                      .text = "configuration refused, the old one stays: " + message});
     }
     notify("READY=1");
     return std::unexpected(api::Failure{409, std::move(messages)});
@@ -155,8 +157,12 @@ api::Answer<api::ReloadView> Daemon::reload() {
   if (!report) return refuse(std::move(report.error()));
   if (options_.log_level.empty()) spdlog::set_level(spdlog::level::from_str(model->appliance.log_level));
   after_change(*report);
-  spdlog::info("msg=\"configuration in force\" generation={} steps={}", reconciler_->generation(),
-               report->steps.size());
+  events_.record({.level = EventLevel::info,
+                  .kind = event::kReloaded,
+                  .vrf = {},
+                  .interface = {},
+                  .text = "configuration in force, generation " + std::to_string(reconciler_->generation()) +
+                          ", steps: " + std::to_string(report->steps.size())});
   notify("READY=1\nSTATUS=serving " + std::to_string(model->vrfs.size()) + " VRFs");
   api::ReloadView view{.generation = reconciler_->generation(), .steps = std::move(report->steps)};
   for (const std::string& failure : report->failures)
@@ -177,7 +183,7 @@ api::Answer<api::ConfigDiffView> Daemon::config_diff(const std::optional<api::Co
   if (!steps) return refuse(std::move(steps.error()));
   api::ConfigDiffView view{
       .generation = reconciler_->generation(), .changes = {}, .steps = std::move(*steps)};
-  for (ConfigChange& change : diff_config(*reconciler_->model(), *model))
+  for (ConfigChange& change : diff_config(*reconciler_->configured(), *model))
     view.changes.push_back({std::move(change.section), std::move(change.change), std::move(change.lines)});
   return view;
 }
@@ -205,14 +211,7 @@ void Daemon::refresh_soon(std::uint64_t delay_ms) {
 
 void Daemon::after_change(const ChangeReport& report) {
   for (const std::string& step : report.steps) spdlog::info("msg=\"done\" step=\"{}\"", quoted(step));
-  // What goes on failing is said once.
-  std::set<std::string> failures(report.failures.begin(), report.failures.end());
-  for (const std::string& failure : failures) {
-    if (!failures_seen_.contains(failure))
-      spdlog::warn("msg=\"not done, tried again\" error=\"{}\"", quoted(failure));
-  }
-  if (!reconciler_->next_retry_ms()) failures_seen_.clear();
-  failures_seen_.merge(failures);
+  event_watch_.changed(*reconciler_, *machine_, report);
   stop_stray_keas();
   set_retry_timer();
 }
@@ -241,20 +240,9 @@ void Daemon::on_dataplane() {
   const DataplaneStatus status = adapters_->dataplane->status();
   const std::pair<bool, std::uint32_t> seen{status.connected, status.connects};
   if (seen == dataplane_seen_) return;
-  log_dataplane();
+  event_watch_.dataplane(status);
   dataplane_seen_ = seen;
   refresh(true);
-}
-
-void Daemon::log_dataplane() {
-  const DataplaneStatus status = adapters_->dataplane->status();
-  if (status.connected) {
-    spdlog::info("msg=\"dataplane connected\" pid={} generation={} held_ports={}", status.pid,
-                 status.generation, status.held_ports.size());
-  } else {
-    spdlog::warn("msg=\"dataplane gone, the kernel gets the packets\" error=\"{}\"",
-                 quoted(status.last_error));
-  }
 }
 
 void Daemon::on_links() {
@@ -265,31 +253,18 @@ void Daemon::on_links() {
 
 void Daemon::on_keas() {
   adapters_->keas->tick(EventLoop::now_ms());
-  log_keas();
+  look_at_keas();
 }
 
-// Says what changed with the Keas, and has those that came up at last served.
-void Daemon::log_keas() {
-  std::map<VrfId, std::string> seen;
-  for (const KeaStatus& status : adapters_->keas->status()) {
-    const bool running = status.state == KeaState::running;
-    if (running && reconciler_->vrf_troubles().contains(status.vrf)) {
-      reconciler_->retry(status.vrf);
-      refresh_soon(0);
-    }
-    const std::string now = std::to_string(static_cast<int>(status.state)) + ":" + std::to_string(status.pid);
-    seen[status.vrf] = now;
-    const auto before = keas_seen_.find(status.vrf);
-    if (before != keas_seen_.end() && before->second == now) continue;
-    if (running) {
-      spdlog::info("msg=\"Kea runs\" vrf={} pid={} version={} restarts={}", status.vrf_name, status.pid,
-                   status.version, status.restarts);
-    } else if (status.state == KeaState::backoff || status.state == KeaState::missing) {
-      spdlog::warn("msg=\"Kea does not run\" vrf={} restarts={} error=\"{}\"", status.vrf_name,
-                   status.restarts, quoted(status.last_error));
-    }
+// Has those that came up at last served.
+void Daemon::look_at_keas() {
+  const std::vector<KeaStatus> keas = adapters_->keas->status();
+  for (const KeaStatus& status : keas) {
+    if (status.state != KeaState::running || !reconciler_->vrf_troubles().contains(status.vrf)) continue;
+    reconciler_->retry(status.vrf);
+    refresh_soon(0);
   }
-  keas_seen_ = std::move(seen);
+  if (event_watch_.keas(keas)) event_watch_.served(*reconciler_, *machine_);
 }
 
 void Daemon::housekeeping() {

@@ -3,13 +3,14 @@
 
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "controlplane/api/api_server.h"
 #include "controlplane/app/adapters.h"
+#include "controlplane/app/event_log.h"
 #include "controlplane/app/event_loop.h"
+#include "controlplane/app/event_watch.h"
 #include "controlplane/app/loop_control.h"
 #include "controlplane/app/options.h"
 #include "controlplane/reconcile/reconciler.h"
@@ -40,13 +41,14 @@ class Daemon {
   void on_links();
   void on_keas();
   void housekeeping();
-  void log_dataplane();
-  void log_keas();
+  void look_at_keas();
 
   Options options_;
   Model first_model_;
   std::uint64_t started_ms_ = EventLoop::now_ms();
 
+  EventLog events_;
+  EventWatch event_watch_{events_};
   std::unique_ptr<EventLoop> loop_;
   std::optional<Adapters> adapters_;
   std::optional<Machine> machine_;
@@ -61,8 +63,6 @@ class Daemon {
   bool refresh_pending_ = false;
   bool strays_stopped_ = false;
   std::pair<bool, std::uint32_t> dataplane_seen_{false, 0};  // connected, connects
-  std::map<VrfId, std::string> keas_seen_;
-  std::set<std::string> failures_seen_;
 };
 
 }  // namespace xk::kead

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <future>
 
+#include "controlplane/api/api_server.h"
+#include "controlplane/app/explain.h"
 #include "controlplane/app/views.h"
 #include "controlplane/config/config.h"
 #include "controlplane/kea/leases.h"
@@ -212,6 +214,24 @@ Answer<std::vector<api::LeaseView>> LoopControl::leases(const std::string& vrf) 
 Answer<std::string> LoopControl::config_show() {
   return on_loop<std::string>(
       [this]() -> Answer<std::string> { return show_config(*parts_.reconciler.configured()); });
+}
+
+Answer<api::ExplainView> LoopControl::explain(const std::string& interface, const std::string& vlan) {
+  const auto tags = parse_vlan_question(vlan);
+  if (!tags) return failure(400, tags.error());
+  return on_loop<api::ExplainView>([this, interface, tags]() -> Answer<api::ExplainView> {
+    auto found = kead::explain(parts_.reconciler, parts_.machine, interface, *tags);
+    if (!found) return failure(500, std::move(found.error().message));
+    return std::move(*found);
+  });
+}
+
+// Waiters leave workers free for everybody else.
+static_assert(EventLog::kWaitersMax * 2 <= api::ApiServer::kWorkers);
+
+Answer<api::EventsView> LoopControl::events(const api::EventsQuery& query) {
+  if (query.wait_s == 0) return parts_.events.read(query.since, query.vrf);
+  return parts_.events.wait(query.since, query.vrf, std::chrono::seconds(query.wait_s));
 }
 
 Answer<api::ConfigDiffView> LoopControl::config_diff(const std::optional<api::ConfigText>& text) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "controlplane/api/control.h"
+#include "controlplane/app/event_log.h"
 #include "controlplane/app/event_loop.h"
 #include "controlplane/reconcile/reconciler.h"
 
@@ -16,6 +17,7 @@ class LoopControl final : public api::Control {
     EventLoop& loop;
     const Reconciler& reconciler;
     const Machine& machine;
+    EventLog& events;
     std::string config_path;
     std::uint64_t started_ms = 0;  // EventLoop::now_ms()
     // On the loop.
@@ -33,6 +35,10 @@ class LoopControl final : public api::Control {
   [[nodiscard]] api::Answer<std::string> kea_command(const std::string& vrf,
                                                      const std::string& json) override;
   [[nodiscard]] api::Answer<std::string> config_show() override;
+  [[nodiscard]] api::Answer<api::ExplainView> explain(const std::string& interface,
+                                                      const std::string& vlan) override;
+  // Not on the loop: the caller's thread waits.
+  [[nodiscard]] api::Answer<api::EventsView> events(const api::EventsQuery& query) override;
   [[nodiscard]] api::Answer<api::ConfigDiffView> config_diff(
       const std::optional<api::ConfigText>& text) override;
   [[nodiscard]] api::Answer<api::ReloadView> reload() override;

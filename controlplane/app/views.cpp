@@ -145,9 +145,10 @@ std::string Views::kea_trouble(VrfId id) const {
 // The worst that is true of it.
 Views::VrfHealth Views::health(const Vrf& vrf, VrfId id, const Tally& tally) const {
   VrfHealth health{.state = "serving", .reason = {}};
-  const auto become = [&health](const char* state, std::string reason) {
+  const auto become = [&health](const char* state, std::string reason, bool shared = false) {
     health.state = state;
     health.reason = std::move(reason);
+    health.shared = shared;
     return health;
   };
   if (const auto trouble = reconciler_.vrf_troubles().find(id); trouble != reconciler_.vrf_troubles().end()) {
@@ -155,15 +156,16 @@ Views::VrfHealth Views::health(const Vrf& vrf, VrfId id, const Tally& tally) con
   }
   if (tally.serving == 0 && !vrf.attachments.empty()) {
     const auto& general = reconciler_.general_troubles();
-    return become("pending", tally.waiting.empty() && !general.empty() ? general.front() : tally.waiting);
+    if (tally.waiting.empty() && !general.empty()) return become("pending", general.front(), true);
+    return become("pending", tally.waiting);
   }
   if (vrf.engine == Engine::kea && desired_.keas.contains(id)) {
     if (std::string trouble = kea_trouble(id); !trouble.empty())
       return become("degraded", std::move(trouble));
   }
-  if (!dataplane_.connected) return become("degraded", "the dataplane is not connected");
+  if (!dataplane_.connected) return become("degraded", "the dataplane is not connected", true);
   if (dataplane_.generation != reconciler_.generation()) {
-    return become("degraded", "the dataplane has not taken the configuration yet");
+    return become("degraded", "the dataplane has not taken the configuration yet", true);
   }
   if (!tally.waiting.empty()) return become("degraded", tally.waiting);
   if (const auto impaired = desired_.impaired.find(id); impaired != desired_.impaired.end()) {
@@ -172,12 +174,49 @@ Views::VrfHealth Views::health(const Vrf& vrf, VrfId id, const Tally& tally) con
   return health;
 }
 
+Views::Tally Views::tally_of(VrfId id) const {
+  const auto counted = tallies_.find(id);
+  return counted == tallies_.end() ? Tally{} : counted->second;
+}
+
+std::vector<VrfState> Views::vrf_states() const {
+  std::vector<VrfState> states;
+  for (const Vrf& vrf : model_.vrfs) {
+    const VrfId id = id_of(vrf.name);
+    VrfHealth now = health(vrf, id, tally_of(id));
+    states.push_back({.id = id,
+                      .name = vrf.name,
+                      .engine = std::string(name_of(vrf.engine)),
+                      .state = std::move(now.state),
+                      .reason = std::move(now.reason),
+                      .shared = now.shared});
+  }
+  return states;
+}
+
+std::vector<AttachmentState> Views::attachment_states() const {
+  std::vector<AttachmentState> states;
+  for (const AttachmentEntry& entry : desired_.snapshot.attachments) {
+    const DesiredPort* on = port(entry.port);
+    if (entry.role != AttachmentRole::client || on == nullptr) continue;
+    states.push_back({.vrf = vrf_name(entry.vrf),
+                      .place = attachment_text(on->entry.name, entry.outer.vid, entry.inner.vid),
+                      .reason = obstacle(entry.vrf, *on)});
+  }
+  for (const Pending& pending : desired_.pending) {
+    if (pending.role != AttachmentRole::client) continue;
+    states.push_back({.vrf = vrf_name(pending.vrf),
+                      .place = attachment_text(pending.interface, pending.outer, pending.inner),
+                      .reason = pending.reason});
+  }
+  return states;
+}
+
 std::vector<VrfView> Views::vrfs() const {
   std::vector<VrfView> views;
   for (const Vrf& vrf : model_.vrfs) {
     const VrfId id = id_of(vrf.name);
-    const auto counted = tallies_.find(id);
-    const Tally tally = counted == tallies_.end() ? Tally{} : counted->second;
+    const Tally tally = tally_of(id);
     const VrfHealth now = health(vrf, id, tally);
     VrfView view{.name = vrf.name,
                  .id = id.value,

@@ -10,6 +10,21 @@
 
 namespace xk::kead {
 
+// What is watched for events.
+struct VrfState {
+  VrfId id{};
+  std::string name;
+  std::string engine;
+  std::string state;  // as VrfView::state
+  std::string reason;
+  bool shared = false;  // the reason is the whole appliance's, not this VRF's
+};
+struct AttachmentState {  // of clients
+  std::string vrf;
+  std::string place;   // "eth1 vlan 100"
+  std::string reason;  // empty: serving
+};
+
 class Views {
  public:
   // Both are borrowed; the reconciler has a configuration.
@@ -17,6 +32,8 @@ class Views {
 
   [[nodiscard]] std::vector<api::PortView> ports() const;
   [[nodiscard]] std::vector<api::VrfView> vrfs() const;
+  [[nodiscard]] std::vector<VrfState> vrf_states() const;
+  [[nodiscard]] std::vector<AttachmentState> attachment_states() const;
   [[nodiscard]] std::vector<api::KeaView> keas() const;
   [[nodiscard]] Result<std::vector<api::AttachmentView>> attachments() const;
   [[nodiscard]] Result<api::AllCountersView> counters() const;
@@ -29,6 +46,7 @@ class Views {
   struct VrfHealth {
     std::string state;
     std::string reason;
+    bool shared = false;
   };
   // A VRF's attachments, counted.
   struct Tally {
@@ -37,6 +55,7 @@ class Views {
     std::string waiting;        // why the first that waits does
   };
   void count_attachments();
+  [[nodiscard]] Tally tally_of(VrfId id) const;
   [[nodiscard]] VrfHealth health(const Vrf& vrf, VrfId id, const Tally& tally) const;
   [[nodiscard]] std::string kea_trouble(VrfId id) const;
   [[nodiscard]] const KeaStatus* kea(VrfId id) const;

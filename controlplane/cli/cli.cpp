@@ -91,6 +91,8 @@ ExitCode run(std::vector<std::string> args, const Console& console) {
   add_lease(app, context);
   add_kea(app, context);
   add_config(app, context);
+  add_events(app, context);
+  add_explain(app, context);
   add_reload(app, context);
 
   std::reverse(args.begin(), args.end());  // the library takes them from the back

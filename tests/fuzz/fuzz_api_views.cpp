@@ -35,6 +35,8 @@ void views(std::string_view text) {
   trip<ConfigBody>(*json);
   trip<ConfigDiffView>(*json);
   trip<ConfigText>(*json);
+  trip<EventsView>(*json);
+  trip<ExplainView>(*json);
   trip<ErrorsBody>(*json);
 }
 
@@ -44,7 +46,9 @@ void requests(std::string_view text) {
   const std::string body(text);
   for (const ApiRequest& request :
        {ApiRequest{"POST", "/v1/kea/red/command", {}, body}, ApiRequest{"GET", "/" + body, {}, ""},
-        ApiRequest{"POST", "/v1/config/diff", {}, body}, ApiRequest{"GET", "/v1/vrfs/" + body, {}, ""},
+        ApiRequest{"POST", "/v1/config/diff", {}, body},
+        ApiRequest{"GET", "/v1/events", {{"since", body}, {"wait_s", body}}, ""},
+        ApiRequest{"GET", "/v1/vrfs/" + body, {}, ""},
         ApiRequest{"GET", "/v1/leases", {{"vrf", body}}, ""}}) {
     const ApiReply reply = answer(control, request);
     if (!parse_json(reply.body, kAnswerBytesMax)) std::abort();

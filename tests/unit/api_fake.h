@@ -163,6 +163,33 @@ class FakeControl : public Control {
     if (failure) return std::unexpected(*failure);
     return std::string("[appliance]\nname = \"xdp-kea\"\n");
   }
+  Answer<ExplainView> explain(const std::string& interface, const std::string& vlan) override {
+    if (failure) return std::unexpected(*failure);
+    return ExplainView{interface,
+                       vlan.empty() ? "-" : vlan,
+                       "served: VRF red, subnet 10.0.0.0/24",
+                       "red",
+                       "kea",
+                       "10.0.0.0/24",
+                       "keep",
+                       "eth1:0.0",
+                       "",
+                       {{"interface", "ok", "eth1, index 5"},
+                        {"interface", "note", "eth1 is down: no packet comes until it is up"},
+                        {"engine", "ok", "Kea 2.2.0, pid 4300, giaddr 169.254.0.2"}}};
+  }
+  EventsQuery last_events_query;
+  Answer<EventsView> events(const EventsQuery& query) override {
+    if (failure) return std::unexpected(*failure);
+    last_events_query = query;
+    EventsView view{1767225599000, 41, 0, {}};
+    if (empty) return view;
+    view.events = {{40, 1767225599004, "warning", "attachment_pending", "blue", "eth9 vlan 100",
+                    "interface eth9 does not exist"},
+                   {41, 1767225599123, "info", "dataplane_connected", "", "", "pid 4242"}};
+    std::erase_if(view.events, [&query](const EventView& event) { return event.number <= query.since; });
+    return view;
+  }
   Answer<ConfigDiffView> config_diff(const std::optional<ConfigText>& text) override {
     if (failure) return std::unexpected(*failure);
     ConfigDiffView view;

@@ -96,6 +96,10 @@ TEST_F(OpenApi, DescribesEveryField) {
   expect_schema("Leases", to_json(LeasesBody{}));
   expect_schema("Keas", to_json(KeasBody{}));
   expect_schema("Config", to_json(ConfigBody{}));
+  expect_schema("Finding", to_json(FindingView{}));
+  expect_schema("Explain", to_json(ExplainView{}));
+  expect_schema("Event", to_json(EventView{}));
+  expect_schema("Events", to_json(EventsView{}));
   expect_schema("ConfigText", to_json(ConfigText{}));
   expect_schema("ConfigChange", to_json(ConfigChangeView{}));
   expect_schema("ConfigDiff", to_json(ConfigDiffView{}));

@@ -60,6 +60,8 @@ TEST(Views, SurviveTheTrip) {
   expect_same_after_the_trip(KeasBody{control.keas().value()});
   expect_same_after_the_trip(control.reload().value());
   expect_same_after_the_trip(control.config_diff(std::nullopt).value());
+  expect_same_after_the_trip(control.events({}).value());
+  expect_same_after_the_trip(control.explain("eth1", "").value());
   expect_same_after_the_trip(ConfigText{"a.toml", "[appliance]\n"});
   expect_same_after_the_trip(ConfigBody{"[appliance]\n"});
   expect_same_after_the_trip(VrfBody{control.vrfs().value()[0], {}, std::nullopt});

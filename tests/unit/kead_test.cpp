@@ -18,7 +18,7 @@
 #include "controlplane/app/options.h"
 #include "controlplane/app/views.h"
 #include "controlplane/kea/leases.h"
-#include "tests/unit/reconcile_fakes.h"
+#include "tests/unit/kead_rig.h"
 
 namespace xk::kead {
 namespace {
@@ -89,17 +89,6 @@ TEST(EventLoop, TimersAndDescriptorsMayEndThemselves) {
 }
 
 // ---- before the start ------------------------------------------------------------------------------
-
-class Directory : public testing::Test {
- protected:
-  void SetUp() override {
-    char pattern[] = "/dev/shm/xktgkead.XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern), nullptr);
-    directory_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-  std::string directory_;
-};
 
 using Exclusive = Directory;
 
@@ -188,37 +177,6 @@ TEST(CommandLine, IsParsedOrRefused) {
 }
 
 // ---- views -----------------------------------------------------------------------------------------
-
-class Served : public Directory {
- protected:
-  void SetUp() override {
-    Directory::SetUp();
-    machine_.add_link("eth1", {"10.0.0.1/24"});
-    daemon_ = std::make_unique<test::Daemon>(machine_, directory_);
-    ASSERT_TRUE(daemon_->loaded());
-    model_.vrfs = {test::kea_vrf("red", {test::attachment("eth1", 0, 0, "10.0.0.0/24", "10.0.0.1")}),
-                   test::kea_vrf("blue", {test::attachment("eth1", 200, 300, "10.0.0.0/24", "10.0.0.1"),
-                                          test::attachment("eth2", 0, 0, "10.0.0.0/24", "10.0.0.1")})};
-  }
-  void serve() { ASSERT_TRUE((*daemon_)->change(model_).has_value()); }
-  [[nodiscard]] Views views() { return {**daemon_, parts_machine()}; }
-  const Machine& parts_machine() {
-    if (!parts_machine_) parts_machine_.emplace(daemon_->machine());
-    return *parts_machine_;
-  }
-  api::VrfView vrf(const std::string& name) {
-    for (api::VrfView& view : views().vrfs()) {
-      if (view.name == name) return view;
-    }
-    ADD_FAILURE() << "no vrf " << name;
-    return {};
-  }
-
-  test::FakeMachine machine_;
-  std::unique_ptr<test::Daemon> daemon_;
-  std::optional<Machine> parts_machine_;
-  Model model_;
-};
 
 TEST_F(Served, TheStateOfAVrfIsTheWorstThatIsTrue) {
   serve();
@@ -359,6 +317,7 @@ class Called : public Served {
         .loop = *loop_,
         .reconciler = **daemon_,
         .machine = parts_machine(),
+        .events = events_,
         .config_path = "a.toml",
         .started_ms = EventLoop::now_ms(),
         .reload = []() -> api::Answer<api::ReloadView> {
@@ -387,6 +346,7 @@ class Called : public Served {
     done.get_future().wait();
   }
 
+  EventLog events_;
   std::unique_ptr<EventLoop> loop_;
   std::optional<LoopControl> control_;
   std::thread thread_;
@@ -419,6 +379,28 @@ TEST_F(Called, AnswersComeFromTheLoop) {
   EXPECT_EQ(control_->reload()->generation, 9u);
   EXPECT_THAT(control_->config_diff(std::nullopt)->steps, ElementsAre("own"));
   EXPECT_THAT(control_->config_diff(api::ConfigText{"a", "b"})->steps, ElementsAre("b"));
+}
+
+TEST_F(Called, EventsAreWaitedForBesideTheLoop) {
+  events_.record(
+      {.level = EventLevel::info, .kind = event::kStarted, .vrf = {}, .interface = {}, .text = "one"});
+  EXPECT_EQ(control_->events({})->events.size(), 1u);
+  auto waiting = std::async(std::launch::async,
+                            [this] { return control_->events({.since = 1, .wait_s = 60, .vrf = {}}); });
+  serve_on_loop();  // the loop goes on
+  EXPECT_TRUE(control_->status().has_value());
+  events_.record(
+      {.level = EventLevel::info, .kind = event::kReloaded, .vrf = {}, .interface = {}, .text = "two"});
+  const auto answer = waiting.get();
+  ASSERT_TRUE(answer.has_value());
+  ASSERT_EQ(answer->events.size(), 1u);
+  EXPECT_EQ(answer->events[0].text, "two");
+}
+
+TEST_F(Called, PlacesAreExplained) {
+  serve_on_loop();
+  EXPECT_EQ(control_->explain("eth1", "200.300")->vrf, "blue");
+  EXPECT_EQ(control_->explain("eth1", "5000").error().status, 400);
 }
 
 TEST_F(Called, FailuresHaveTheirStatus) {

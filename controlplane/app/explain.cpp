@@ -1,0 +1,376 @@
+#include "controlplane/app/explain.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "controlplane/model/lookup.h"
+#include "controlplane/model/names.h"
+#include "controlplane/reconcile/topology.h"
+#include "dataplane/base/outcome.h"
+
+namespace xk::kead {
+namespace {
+
+// "{mac}" for the place where the client's is put.
+std::string shown(const std::string& circuit) {
+  std::string text;
+  for (const char c : circuit) c == kMacPlaceholder ? text += "{mac}" : text += c;
+  return text;
+}
+
+std::string joined(const std::vector<std::string>& items) {
+  std::string text;
+  for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
+  return text;
+}
+
+class Explainer {
+ public:
+  Explainer(const Reconciler& reconciler, const Machine& machine, const std::vector<LinkInfo>& links)
+      : reconciler_(reconciler),
+        machine_(machine),
+        model_(*reconciler.model()),
+        desired_(reconciler.desired()),
+        links_(links),
+        topology_(links),
+        views_(reconciler, machine) {}
+
+  api::ExplainView run(const std::string& interface, VlanQuestion vlan) {
+    view_.interface = interface;
+    view_.vlan = vlan_text(vlan.outer, vlan.inner);
+    follow(interface, vlan);
+    return std::move(view_);
+  }
+
+ private:
+  struct Place {
+    std::string port;
+    Vid outer{};
+    Vid inner{};
+    const LinkInfo* link = nullptr;  // none: a port of the dataplane's own drivers
+  };
+
+  void ok(const char* stage, std::string text) { view_.findings.push_back({stage, "ok", std::move(text)}); }
+  void note(const char* stage, std::string text) {
+    view_.findings.push_back({stage, "note", std::move(text)});
+  }
+  // The packet's way ends: what becomes of it there.
+  void stop(const char* stage, std::string text, std::string verdict) {
+    view_.findings.push_back({stage, "stop", std::move(text)});
+    view_.verdict = std::move(verdict);
+  }
+
+  void follow(const std::string& interface, VlanQuestion vlan) {
+    const auto place = place_of(interface, vlan);
+    if (!place || !program(*place)) return;
+    const AttachmentEntry* entry = attachment(*place);
+    if (entry == nullptr || !vrf(*entry)) return;
+    if (!dataplane(*place)) return;
+    engine(*entry);
+  }
+
+  // ---- interface ----
+  std::optional<Place> place_of(const std::string& interface, VlanQuestion vlan) {
+    const Port* configured = find_port(model_, interface);
+    if (configured != nullptr && configured->kind != PortKind::af_xdp) {
+      ok("interface", interface + " is a port of the dataplane's own driver, " + configured->device +
+                          ": no XDP program is before it");
+      return Place{interface, vlan.outer, vlan.inner, nullptr};
+    }
+    const LinkInfo* link = topology_.by_name(interface);
+    if (link == nullptr) {
+      stop("interface", "there is no interface " + interface + " in xdp-kead's namespace", "no packet comes");
+      return std::nullopt;
+    }
+    link = in_vrf(*link, vlan);
+    if (link == nullptr) return std::nullopt;
+    const Reach reach = reach_of(*link, vlan);
+    for (const Reach::Gap& gap : reach.gaps)
+      note("interface", "interface " + gap.interface + " " + gap.reason);
+    if (reach.places.empty()) {
+      stop("interface", link->name + " leads to no port", "passes to the kernel");
+      return std::nullopt;
+    }
+    const auto served =
+        std::ranges::find_if(reach.places, [this](const WirePlace& each) { return is_served(each); });
+    const WirePlace& wire = served == reach.places.end() ? reach.places.front() : *served;
+    const LinkInfo& port = *wire.link;
+    const Place place{port.name, wire.outer.vid, wire.inner.vid, &port};
+    if (reach.places.size() > 1) {
+      std::vector<std::string> names;
+      for (const WirePlace& each : reach.places)
+        names.push_back(attachment_text(each.link->name, each.outer.vid, each.inner.vid));
+      note("interface", link->name + ": its packets come in by " + joined(names));
+    }
+    const std::string where = attachment_text(port.name, place.outer, place.inner);
+    ok("interface", port.ifindex == link->ifindex
+                        ? port.name + ", index " + std::to_string(port.ifindex.value)
+                        : link->name + " (" + (link->kind.empty() ? "device" : link->kind) +
+                              "): on the wire this is " + where);
+    if (!port.up) note("interface", port.name + " is down: no packet comes until it is up");
+    return place;
+  }
+
+  [[nodiscard]] Reach reach_of(const LinkInfo& link, VlanQuestion vlan) const {
+    return topology_.reach(link, VlanTag{vlan.outer, 0x8100}, VlanTag{vlan.inner, 0x8100});
+  }
+
+  // Of several interfaces in a VRF one that is served.
+  const LinkInfo* in_vrf(const LinkInfo& device, VlanQuestion vlan) {
+    if (device.kind != "vrf") return &device;
+    const LinkInfo* chosen = nullptr;
+    std::vector<std::string> names;
+    for (const LinkInfo* member : topology_.members(device)) {
+      names.push_back(member->name);
+      const auto places = reach_of(*member, vlan).places;
+      const bool served =
+          std::ranges::any_of(places, [this](const WirePlace& each) { return is_served(each); });
+      if (chosen == nullptr || served) chosen = member;
+    }
+    if (chosen == nullptr) {
+      stop("interface", device.name + " is a VRF device without interfaces", "no packet comes");
+      return nullptr;
+    }
+    note("interface",
+         device.name + " is a VRF device: in it are " + joined(names) + "; looking at " + chosen->name);
+    return chosen;
+  }
+
+  [[nodiscard]] bool is_served(const WirePlace& wire) const {
+    return find_entry(wire.link->name, wire.outer.vid, wire.inner.vid) != nullptr;
+  }
+
+  // ---- XDP ----
+  bool program(const Place& place) {
+    if (place.link == nullptr) return true;
+    const auto all = machine_.classifier.attached();
+    const auto port = std::ranges::find(all, place.link->ifindex, &AttachedPort::ifindex);
+    if (port != all.end()) {
+      ok("xdp", std::string("the program runs in ") +
+                    (port->mode == AttachMode::native ? "native" : "generic") + " mode" +
+                    (port->warning.empty() ? "" : ": " + port->warning));
+      return true;
+    }
+    const auto trouble = reconciler_.port_troubles().find(place.port);
+    std::string why =
+        trouble != reconciler_.port_troubles().end() ? trouble->second.reason : waiting_on(place);
+    stop("xdp",
+         "no program of ours is on " + place.port + (why.empty() ? ": no attachment needs one" : ": " + why),
+         "passes to the kernel, uncounted");
+    return false;
+  }
+
+  // Why a place that is asked for waits; empty: it is not asked for.
+  [[nodiscard]] std::string waiting_on(const Place& place) const {
+    for (const Pending& pending : desired_.pending) {
+      const LinkInfo* link = topology_.by_name(pending.interface);
+      if (link == nullptr) continue;
+      const Reach reach = reach_of(*link, {pending.outer, pending.inner});
+      const bool here = std::ranges::any_of(reach.places, [&place](const WirePlace& wire) {
+        return wire.link->name == place.port && wire.outer.vid == place.outer &&
+               wire.inner.vid == place.inner;
+      });
+      if (here) return pending.reason;
+    }
+    return {};
+  }
+
+  // ---- attachment ----
+  [[nodiscard]] const AttachmentEntry* find_entry(const std::string& port, Vid outer, Vid inner) const {
+    const auto on = std::ranges::find_if(
+        desired_.ports, [&port](const DesiredPort& candidate) { return candidate.entry.name == port; });
+    if (on == desired_.ports.end()) return nullptr;
+    const auto entry = std::ranges::find_if(desired_.snapshot.attachments, [&](const AttachmentEntry& each) {
+      return each.port == on->entry.id && each.outer.vid == outer && each.inner.vid == inner;
+    });
+    return entry == desired_.snapshot.attachments.end() ? nullptr : &*entry;
+  }
+
+  // Tags that are attached on the port.
+  [[nodiscard]] std::string others_on(const std::string& port) const {
+    constexpr std::size_t kShownMax = 8;
+    const auto on = std::ranges::find_if(
+        desired_.ports, [&port](const DesiredPort& candidate) { return candidate.entry.name == port; });
+    std::vector<std::string> tags;
+    std::size_t more = 0;
+    for (const AttachmentEntry& each : desired_.snapshot.attachments) {
+      if (on == desired_.ports.end() || each.port != on->entry.id) continue;
+      const std::string text = vlan_text(each.outer.vid, each.inner.vid);
+      tags.size() < kShownMax ? tags.push_back(text == "-" ? "untagged" : text) : void(++more);
+    }
+    if (tags.empty()) return "there is none on this port";
+    return "on this port there are " + joined(tags) +
+           (more > 0 ? " and " + std::to_string(more) + " more" : "");
+  }
+
+  const AttachmentEntry* attachment(const Place& place) {
+    const std::string tags =
+        place.outer.value == 0 ? "untagged" : "VLAN " + vlan_text(place.outer, place.inner);
+    const AttachmentEntry* entry = find_entry(place.port, place.outer, place.inner);
+    if (entry == nullptr) {
+      const std::string why = waiting_on(place);
+      stop("attachment",
+           why.empty() ? "no attachment is for " + tags + "; " + others_on(place.port) : "pending: " + why,
+           place.link == nullptr ? "dropped: unmapped" : "passes to the kernel: pass_unmapped");
+      return nullptr;
+    }
+    if (place.link != nullptr && !in_map(place)) {
+      stop("attachment",
+           tags + ": attachment " + std::to_string(entry->id.value) + " is not in the classifier's map" +
+               trouble_text(*entry),
+           "passes to the kernel: pass_unmapped");
+      return nullptr;
+    }
+    ok("attachment", tags + ": attachment " + std::to_string(entry->id.value));
+    return entry;
+  }
+
+  [[nodiscard]] bool in_map(const Place& place) const {
+    const auto rows = machine_.classifier.attachments();
+    return rows && std::ranges::any_of(*rows, [&place](const AttachmentRow& row) {
+             return row.key.ifindex == place.link->ifindex.value && row.key.outer_vid == place.outer.value &&
+                    row.key.inner_vid == place.inner.value;
+           });
+  }
+
+  [[nodiscard]] std::string trouble_text(const AttachmentEntry& entry) const {
+    const auto trouble = reconciler_.vrf_troubles().find(entry.vrf);
+    return trouble == reconciler_.vrf_troubles().end() ? "" : ": " + trouble->second.reason;
+  }
+
+  // ---- VRF ----
+  bool vrf(const AttachmentEntry& entry) {
+    const auto in_force = std::ranges::find(desired_.snapshot.vrfs, entry.vrf, &VrfEntry::id);
+    if (in_force == desired_.snapshot.vrfs.end()) {
+      stop("vrf", "VRF id " + std::to_string(entry.vrf.value) + " is being removed",
+           "dropped: vrf_not_served");
+      return false;
+    }
+    view_.vrf = in_force->name;
+    view_.engine = std::string(name_of(in_force->engine));
+    const auto states = views_.vrf_states();
+    const auto state = std::ranges::find(states, in_force->id, &VrfState::id);
+    const std::string how =
+        state == states.end()
+            ? ""
+            : ", " + state->state + (state->reason.empty() ? "" : " (" + state->reason + ")");
+    ok("vrf", "VRF " + in_force->name + ", id " + std::to_string(in_force->id.value) + how +
+                  "; its queue holds " + std::to_string(in_force->queue_depth) + " packets");
+    if (entry.role == AttachmentRole::client) return true;
+    stop("attachment",
+         entry.role == AttachmentRole::server ? "servers are here, no clients: only their replies are taken"
+                                              : "the VRF's Kea is here, no clients",
+         "a request of a client is dropped");
+    return false;
+  }
+
+  // ---- dataplane ----
+  bool dataplane(const Place& place) {
+    const DataplaneStatus& status = views_.dataplane();
+    if (!status.connected) {
+      stop("dataplane", "none is connected" + (status.last_error.empty() ? "" : ": " + status.last_error),
+           "passes to the kernel: pass_no_socket, unless a dataplane runs on that lost its connection");
+      return false;
+    }
+    const bool held = place.link == nullptr ||
+                      std::ranges::find(status.held_ports, place.link->ifindex) != status.held_ports.end();
+    if (!held) {
+      stop("dataplane", "it has no socket of " + place.port, "passes to the kernel: pass_no_socket");
+      return false;
+    }
+    const bool current = status.generation == reconciler_.generation();
+    ok("dataplane", "pid " + std::to_string(status.pid) + " has generation " +
+                        std::to_string(status.generation) + (current ? "" : ", not the newest"));
+    return true;
+  }
+
+  // ---- engine ----
+  void engine(const AttachmentEntry& entry) {
+    view_.subnet = to_string(entry.subnet);
+    view_.option82_policy = std::string(name_of(entry.policy));
+    view_.circuit_id = shown(entry.circuit_id);
+    view_.remote_id = shown(entry.remote_id);
+    ok("option82", "a request with option 82: " + view_.option82_policy +
+                       (entry.trusted ? ", trusted also with giaddr zero" : ", dropped with giaddr zero") +
+                       "; circuit-id " + (view_.circuit_id.empty() ? "none" : view_.circuit_id));
+    const auto in_force = std::ranges::find(desired_.snapshot.vrfs, entry.vrf, &VrfEntry::id);
+    if (in_force->engine == Engine::kea ? !kea(*in_force) : !relay(*in_force)) return;
+    view_.verdict = "served: VRF " + view_.vrf + ", subnet " + view_.subnet;
+  }
+
+  bool kea(const VrfEntry& vrf) {
+    for (const KeaStatus& status : machine_.keas.status()) {
+      if (status.vrf != vrf.id) continue;
+      if (status.state == KeaState::running) {
+        ok("engine", "Kea " + status.version + ", pid " + std::to_string(status.pid) + ", giaddr " +
+                         to_string(vrf.giaddr));
+        return true;
+      }
+      stop("engine", "Kea does not run" + (status.last_error.empty() ? "" : ": " + status.last_error),
+           "handed to a Kea that does not answer");
+      return false;
+    }
+    stop("engine", "Kea was not started", "handed to a Kea that is not there");
+    return false;
+  }
+
+  bool relay(const VrfEntry& vrf) {
+    std::size_t usable = 0;
+    for (const ServerEntry& server : vrf.servers) {
+      const bool resolved = server.via.value != 0 && !server.next_hop.is_zero();
+      usable += resolved ? 1 : 0;
+      const std::string text = "server " + to_string(server.address);
+      if (resolved) {
+        ok("engine", text + " by " + to_string(server.next_hop));
+      } else {
+        note("engine",
+             text + (server.via.value == 0 ? ": no way to it" : ": its neighbour is not resolved yet"));
+      }
+    }
+    if (usable > 0) return true;
+    stop("engine", "no server can be reached", "dropped: server_unresolved");
+    return false;
+  }
+
+  const Reconciler& reconciler_;
+  const Machine& machine_;
+  const Model& model_;
+  const Desired& desired_;
+  const std::vector<LinkInfo>& links_;
+  Topology topology_;
+  Views views_;
+  api::ExplainView view_;
+};
+
+std::optional<Vid> parse_vid(std::string_view text) {
+  std::uint16_t vid = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), vid);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  if (vid == XK_VID_NONE || vid >= XK_VID_RESERVED) return std::nullopt;
+  return Vid{vid};
+}
+
+}  // namespace
+
+std::expected<VlanQuestion, std::string> parse_vlan_question(std::string_view text) {
+  VlanQuestion vlan;
+  if (text.empty() || text == "-") return vlan;
+  const std::size_t dot = text.find('.');
+  const auto outer = parse_vid(text.substr(0, dot));
+  const auto inner = dot == std::string_view::npos ? std::optional(Vid{}) : parse_vid(text.substr(dot + 1));
+  if (!outer || !inner) {
+    return std::unexpected("vlan '" + std::string(text) +
+                           "' is none of \"-\", \"100\", \"200.300\"; ids are 1 to 4094");
+  }
+  return VlanQuestion{*outer, *inner};
+}
+
+Result<api::ExplainView> explain(const Reconciler& reconciler, const Machine& machine,
+                                 const std::string& interface, VlanQuestion vlan) {
+  const auto links = machine.links.list();
+  if (!links) return std::unexpected(links.error());
+  return Explainer(reconciler, machine, *links).run(interface, vlan);
+}
+
+}  // namespace xk::kead
