@@ -86,12 +86,14 @@ class Explainer {
     link = in_vrf(*link, vlan);
     if (link == nullptr) return std::nullopt;
     const Reach reach = reach_of(*link, vlan);
-    for (const Reach::Gap& gap : reach.gaps)
-      note("interface", "interface " + gap.interface + " " + gap.reason);
+    std::vector<std::string> gaps;
+    for (const Reach::Gap& gap : reach.gaps) gaps.push_back("interface " + gap.interface + " " + gap.reason);
     if (reach.places.empty()) {
-      stop("interface", link->name + " leads to no port", "passes to the kernel");
+      stop("interface", gaps.empty() ? link->name + " leads to no port" : joined(gaps),
+           "passes to the kernel");
       return std::nullopt;
     }
+    for (std::string& gap : gaps) note("interface", std::move(gap));
     const auto served =
         std::ranges::find_if(reach.places, [this](const WirePlace& each) { return is_served(each); });
     const WirePlace& wire = served == reach.places.end() ? reach.places.front() : *served;

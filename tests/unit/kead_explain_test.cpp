@@ -101,7 +101,7 @@ TEST_F(Explained, DevicesAreResolvedToWherePacketsComeIn) {
   EXPECT_EQ(of("vrf-red").vrf, "red");
   machine_.add_link("empty");
   machine_.state.links.back().kind = "bond";
-  EXPECT_THAT(end("empty"), HasSubstr("leads to no port"));
+  EXPECT_THAT(end("empty"), HasSubstr("interface: "));
 }
 
 TEST_F(Explained, TheHandoffHasNoClients) {
