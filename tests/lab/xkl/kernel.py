@@ -7,6 +7,8 @@ import re
 
 from .lab import run, wait_for
 
+# An emulated machine takes long to fill the default's memory.
+SMALL = "\n[dataplane]\nbuffers = 4096\nmemory_mib = 64\n"
 SERVER = "192.0.2.2"  # of the relay engine, in VRF device vrf-core, by wire up0
 
 
@@ -21,10 +23,10 @@ class KernelRouter:
         """Runs ip commands in the router, all in one process: "link add ..." each."""
         run("ip", "-n", self.ns, "-batch", "-", input="".join(line + "\n" for line in lines))
 
-    def wire(self, name, far="eth0"):
-        """A veth pair: `name` in the router, `far` in a namespace of its own, whose name is returned."""
+    def wire(self, name, far="eth0", ns=None):
+        """A veth pair: `name` in the router, `far` in a namespace, by default its own, whose name is returned."""
         self.wires += 1
-        ns = self.lab.netns(name)
+        ns = ns or self.lab.netns(name)
         self.lab.veth(self.ns, name, ns, far, f"02:00:00:00:06:{self.wires:02x}")
         # XDP sees only tags that are in the frame, as they are on a real wire.
         run("ip", "netns", "exec", ns, "ethtool", "-K", far, "txvlan", "off", "tx-vlan-stag-hw-insert", "off")
