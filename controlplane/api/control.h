@@ -45,8 +45,8 @@ struct AttachmentView {  // as the BPF map holds it, and what is configured and 
   std::string origin;  // of a client's: "configured", "discovered"
   std::string on;      // of a client's: the interface that has it, where the port is only under it
   std::string subnet;
-  std::string state;   // "serving", "pending"
-  std::string reason;  // why it is pending
+  std::string state;   // "serving", "pending", "unserved" (found, and no place of clients)
+  std::string reason;  // why it is not serving
 };
 
 struct CountersView {

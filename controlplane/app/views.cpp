@@ -85,6 +85,7 @@ Views::Views(const Reconciler& reconciler, const Machine& machine)
 
 void Views::count_attachments() {
   for (const Pending& pending : desired_.pending) {
+    if (!pending.trouble) continue;
     Tally& of = tallies_[pending.vrf];
     if (pending.role == AttachmentRole::client) ++of.clients;
     if (of.waiting.empty()) of.waiting = pending.reason;
@@ -204,7 +205,7 @@ std::vector<AttachmentState> Views::attachment_states() const {
                       .reason = obstacle(entry.vrf, *on)});
   }
   for (const Pending& pending : desired_.pending) {
-    if (pending.role != AttachmentRole::client) continue;
+    if (pending.role != AttachmentRole::client || !pending.trouble) continue;
     states.push_back({.vrf = vrf_name(pending.vrf),
                       .place = attachment_text(pending.interface, pending.outer, pending.inner),
                       .reason = pending.reason});
@@ -305,7 +306,7 @@ std::vector<PortView> Views::ports() const {
     views.push_back(std::move(view));
   }
   for (const Pending& pending : desired_.pending) {
-    if (pending.interface.empty() ||
+    if (pending.interface.empty() || pending.found ||
         std::ranges::find(views, pending.interface, &PortView::name) != views.end()) {
       continue;
     }
@@ -376,8 +377,8 @@ Result<std::vector<AttachmentView>> Views::attachments() const {
                      .role = role_text(pending.role),
                      .origin = pending.role == AttachmentRole::client ? origin_text(pending.found) : "",
                      .on = {},
-                     .subnet = pending.role == AttachmentRole::client ? to_string(pending.subnet) : "",
-                     .state = "pending",
+                     .subnet = pending.subnet.length != 0 ? to_string(pending.subnet) : "",
+                     .state = pending.trouble ? "pending" : "unserved",
                      .reason = pending.reason});
   }
   return views;
@@ -453,10 +454,12 @@ std::vector<std::string> Views::warnings() const {
   for (const auto& [name, trouble] : reconciler_.port_troubles()) all.push_back(trouble.reason);
   for (const auto& [vrf, trouble] : reconciler_.vrf_troubles()) all.push_back(trouble.reason);
   for (const Pending& pending : desired_.pending) {
+    if (!pending.trouble) continue;
     const std::string where = pending.interface.empty()
                                   ? ""
                                   : " " + attachment_text(pending.interface, pending.outer, pending.inner);
-    all.push_back("vrf " + vrf_name(pending.vrf) + where + ": " + pending.reason);
+    const std::string whose = pending.vrf.value == 0 ? "no vrf" : "vrf " + vrf_name(pending.vrf);
+    all.push_back(whose + where + ": " + pending.reason);
   }
   for (const auto& [vrf, reasons] : desired_.impaired) {
     for (const std::string& reason : reasons) all.push_back("vrf " + vrf_name(vrf) + ": " + reason);

@@ -56,18 +56,16 @@ void DesiredBuilder::assign_vrfs() {
 // What discovery found and left out.
 void DesiredBuilder::tell_not_served() {
   for (const NotServed& one : input_.observed.discovered.not_served) {
-    if (one.interface.empty()) {
-      out_.warnings.push_back("VRF device " + one.vrf + " is not served: " + one.reason);
-      continue;
-    }
+    const bool device = one.interface.empty();
     out_.pending.push_back({.vrf = id_of(one.vrf),
                             .role = AttachmentRole::client,
-                            .interface = one.interface,
+                            .interface = device ? one.vrf : one.interface,
                             .outer = {},
                             .inner = {},
                             .subnet = {},
-                            .reason = one.reason,
-                            .found = true});
+                            .reason = device ? "this VRF device is not served: " + one.reason : one.reason,
+                            .found = true,
+                            .trouble = one.trouble});
   }
 }
 
@@ -99,7 +97,8 @@ void DesiredBuilder::pend_client(const Vrf& vrf, const Attachment& attachment, s
                           .inner = attachment.inner.vid,
                           .subnet = attachment.subnet,
                           .reason = std::move(reason),
-                          .found = attachment.found});
+                          .found = attachment.found,
+                          .trouble = true});
 }
 
 Result<> DesiredBuilder::add_client(const Vrf& vrf, const Attachment& attachment) {

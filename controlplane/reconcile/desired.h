@@ -52,7 +52,8 @@ struct Pending {
   Vid inner{};
   Prefix4 subnet{};
   std::string reason;
-  bool found = false;  // by discovery, not configured
+  bool found = false;   // by discovery, not configured
+  bool trouble = true;  // false: nothing is wrong, there are no clients for us
   friend bool operator==(const Pending&, const Pending&) = default;
 };
 

@@ -107,7 +107,9 @@ Result<> DesiredBuilder::add_servers(const Vrf& vrf) {
                             .outer = vrf.relay.server_outer.vid,
                             .inner = vrf.relay.server_inner.vid,
                             .subnet = {},
-                            .reason = std::move(reason)});
+                            .reason = std::move(reason),
+                            .found = false,
+                            .trouble = true});
   };
   for (const Ip4 server : vrf.relay.servers) {
     // A server without a way stays in the list: replies from it are known, requests are counted.

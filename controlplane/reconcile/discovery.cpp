@@ -59,7 +59,8 @@ class Discoverer {
         out_.not_served.push_back({link.name, "",
                                    "a configured VRF has this name without being bound to the "
                                    "device: give it device = \"" +
-                                       link.name + "\""});
+                                       link.name + "\"",
+                                   true});
         continue;
       }
       add(link);
@@ -75,7 +76,7 @@ class Discoverer {
 
   void add(const LinkInfo& device) {
     const auto refuse = [&](std::string reason) {
-      out_.not_served.push_back({device.name, "", std::move(reason)});
+      out_.not_served.push_back({device.name, "", std::move(reason), true});
     };
     if (!fit_for_a_vrf(device.name))
       return refuse(
@@ -95,8 +96,9 @@ class Discoverer {
   // Subnets and attachments of the interfaces in the device.
   void fill(Vrf& vrf, const LinkInfo* device) {
     if (device == nullptr || device->kind != "vrf") {
-      out_.not_served.push_back(
-          {vrf.name, vrf.device, device == nullptr ? "the VRF device does not exist" : "is no VRF device"});
+      out_.not_served.push_back({vrf.name, vrf.device,
+                                 device == nullptr ? "the VRF device does not exist" : "is no VRF device",
+                                 true});
       return;
     }
     out_.devices.emplace_back(vrf.name, device->ifindex);
@@ -107,32 +109,44 @@ class Discoverer {
     }
     for (const LinkInfo* member : members) {
       if (member->alias.starts_with(mark_prefix_) || configured_interfaces_.contains(member->name)) continue;
-      if (auto reason = add_interface(vrf, *member, held); !reason.empty())
-        out_.not_served.push_back({vrf.name, member->name, std::move(reason)});
+      if (auto reason = no_clients(vrf, *member); !reason.empty()) {
+        out_.not_served.push_back({vrf.name, member->name, std::move(reason), false});
+      } else if (reason = add_interface(vrf, *member, held); !reason.empty()) {
+        out_.not_served.push_back({vrf.name, member->name, std::move(reason), true});
+      }
     }
   }
 
-  // Why it is not served; empty: it is.
-  std::string add_interface(Vrf& vrf, const LinkInfo& link, const std::vector<Ip4>& held) {
+  // Why there are no clients of ours on it; empty: there may be some.
+  [[nodiscard]] std::string no_clients(const Vrf& vrf, const LinkInfo& link) const {
     const Discovery& rule = out_.model.discovery;
     if (!matches(rule.interfaces, link.name)) return "not among discovery.interfaces";
     if (matches(rule.exclude_interfaces, link.name)) return "excluded by discovery.exclude_interfaces";
     if (link.addresses.empty()) return "has no IPv4 address, so the clients' subnet is not known";
+    const Prefix4& address = link.addresses.front();
+    if (address.length > 30)
+      return "its address " + to_string(address.network) + "/" + std::to_string(address.length) +
+             " leaves no room for clients";
+    for (const Ip4 server : vrf.relay.servers) {
+      if (network_of(address).contains(server))
+        return "server " + to_string(server) + " is on it: no place of clients";
+    }
+    return {};
+  }
+
+  // Why it cannot be served; empty: it is.
+  std::string add_interface(Vrf& vrf, const LinkInfo& link, const std::vector<Ip4>& held) {
+    const Discovery& rule = out_.model.discovery;
     const Ip4 own = link.addresses.front().network;
     const Prefix4 prefix = network_of(link.addresses.front());
     const std::string text = to_string(own) + "/" + std::to_string(prefix.length);
-    if (prefix.length > 30) return "its address " + text + " leaves no room for clients";
     if (prefix.length < 8) return "its address " + text + " has a prefix shorter than /8";
     const Prefix4& handoffs = out_.model.appliance.handoff_prefix;
-    if (handoffs.contains(own) || prefix.contains(handoffs.network))
+    if (handoffs.overlaps(prefix))
       return "its address " + text + " overlaps appliance.handoff_prefix " + to_string(handoffs);
-    for (const Ip4 server : vrf.relay.servers) {
-      if (prefix.contains(server)) return "server " + to_string(server) + " is on it: no place of clients";
-    }
     if (find_subnet(vrf, prefix) == nullptr) {
-      const auto other = std::ranges::find_if(vrf.subnets, [&prefix](const Subnet& subnet) {
-        return subnet.prefix.contains(prefix.network) || prefix.contains(subnet.prefix.network);
-      });
+      const auto other = std::ranges::find_if(
+          vrf.subnets, [&prefix](const Subnet& subnet) { return subnet.prefix.overlaps(prefix); });
       if (other != vrf.subnets.end())
         return "its subnet " + to_string(prefix) + " overlaps " + to_string(other->prefix) + " of the VRF";
       vrf.subnets.push_back(subnet_of(prefix, own, vrf.engine, held));

@@ -15,6 +15,7 @@ struct NotServed {
   std::string vrf;  // name of the VRF, or of the VRF device that is none
   std::string interface;
   std::string reason;
+  bool trouble = true;  // false: nothing is wrong, there are no clients for us
   friend bool operator==(const NotServed&, const NotServed&) = default;
 };
 

@@ -34,10 +34,10 @@ TEST(ConfigRules, KeysOfTheWrongPlace) {
   expect_mistake("[vfr]\n",
                  "unknown key \"vfr\" at the top of the file (did you mean \"vrf\"?); allowed: [appliance], "
                  "[dataplane], [[port]], [option82], [discovery], [[vrf]]");
-  expect_mistake(
-      "[[vrf]]\nname = \"red\"\nservers = []\n",
-      "unknown key \"servers\" in [vrf]; there is one in [vrf.relay]; allowed: name, device, discover, engine, "
-      "queue_depth, subnet, attachment, relay, kea");
+  expect_mistake("[[vrf]]\nname = \"red\"\nservers = []\n",
+                 "unknown key \"servers\" in [vrf]; there is one in [vrf.relay]; allowed: name, device, "
+                 "discover, engine, "
+                 "queue_depth, subnet, attachment, relay, kea");
   expect_mistake(
       in_kea_attachment("template = \"x\"\n"),
       "unknown key \"template\" in [vrf.attachment]; there is one in [vrf.kea]; allowed: interface, vlan, "
