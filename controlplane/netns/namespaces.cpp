@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <utility>
 
 #include "controlplane/netns/loopback.h"
@@ -100,25 +101,42 @@ class RunNetns final : public Namespaces {
 
   Result<std::vector<std::string>> list_marked(const std::string& mark_prefix) override {
     std::vector<std::string> names;
+    std::map<std::string, Marked> marks;
     std::error_code error;
     auto entry = std::filesystem::directory_iterator(directory_, error);
     if (error == std::errc::no_such_file_or_directory) return names;
     for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
       auto found = look_at(entry->path());
       if (!found || found->first != Found::a_namespace) continue;
-      // One that cannot be entered or read (or that went away meanwhile) is none of ours.
-      const auto loopback = Loopback::in_namespace(std::move(found->second));
-      if (!loopback) continue;
-      const auto alias = loopback->alias();
-      if (alias && !alias->empty() && alias->starts_with(mark_prefix))
-        names.push_back(entry->path().filename());
+      const std::string name = entry->path().filename();
+      const std::string& mark = (marks[name] = marked(name, std::move(found->second))).mark;
+      if (!mark.empty() && mark.starts_with(mark_prefix)) names.push_back(name);
     }
+    marks_ = std::move(marks);
     if (error) return std::unexpected(Error{"listing " + directory_ + ": " + error.message(), error.value()});
     std::sort(names.begin(), names.end());
     return names;
   }
 
  private:
+  struct Marked {
+    ino_t inode = 0;
+    std::string mark;
+  };
+
+  // A namespace is entered once: its mark stays as it was made. Before anything is removed it is read
+  // again. One that cannot be entered or read (or that went away meanwhile) is none of ours.
+  [[nodiscard]] Marked marked(const std::string& name, Fd ns) const {
+    struct stat status{};
+    if (::fstat(ns.get(), &status) != 0) return {};
+    const auto known = marks_.find(name);
+    if (known != marks_.end() && known->second.inode == status.st_ino && !known->second.mark.empty())
+      return known->second;
+    const auto loopback = Loopback::in_namespace(std::move(ns));
+    if (!loopback) return {};
+    return {.inode = status.st_ino, .mark = loopback->alias().value_or("")};
+  }
+
   [[nodiscard]] std::string path_of(const std::string& name) const { return directory_ + "/" + name; }
 
   Result<> ensure_checked(const std::string& name, const std::string& mark) {
@@ -191,6 +209,7 @@ class RunNetns final : public Namespaces {
   }
 
   std::string directory_;
+  std::map<std::string, Marked> marks_;  // as last listed, by name
 };
 
 }  // namespace
