@@ -119,11 +119,7 @@ void Daemon::stop_stray_keas() {
     return;
   strays_stopped_ = true;
   const Model& model = *reconciler_->model();
-  std::vector<KeaSettings> kinds{KeaSettings{}};
-  for (const Vrf& vrf : model.vrfs) {
-    if (std::ranges::find(kinds, vrf.kea) == kinds.end()) kinds.push_back(vrf.kea);
-  }
-  for (const KeaSettings& kind : kinds) {
+  for (const KeaSettings& kind : kea_kinds(model)) {
     for (const std::string& directory :
          adapters_->keas->stop_strays(model.appliance.state_dir + "/kea", kind)) {
       spdlog::info("msg=\"stopped the Kea of a VRF that is gone\" directory={}", directory);

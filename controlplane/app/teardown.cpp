@@ -6,6 +6,7 @@
 
 #include "controlplane/app/event_loop.h"
 #include "controlplane/bpfmaps/classifier.h"
+#include "controlplane/model/lookup.h"
 #include "controlplane/reconcile/ids.h"
 
 namespace xk::kead {
@@ -56,11 +57,7 @@ class Teardown {
   }
 
   void keas() {
-    std::vector<KeaSettings> kinds{KeaSettings{}};
-    for (const Vrf& vrf : model_.vrfs) {
-      if (std::ranges::find(kinds, vrf.kea) == kinds.end()) kinds.push_back(vrf.kea);
-    }
-    for (const KeaSettings& kind : kinds) {
+    for (const KeaSettings& kind : kea_kinds(model_)) {
       for (const std::string& directory :
            adapters_.keas->stop_strays(model_.appliance.state_dir + "/kea", kind)) {
         report_.removed.push_back("stop the Kea of " + directory);

@@ -22,6 +22,16 @@ const Subnet* find_subnet(const Vrf& vrf, const Prefix4& prefix) {
   return found == vrf.subnets.end() ? nullptr : &*found;
 }
 
+std::vector<KeaSettings> kea_kinds(const Model& model) {
+  std::vector<KeaSettings> kinds{KeaSettings{}};
+  const auto add = [&kinds](const KeaSettings& kea) {
+    if (std::ranges::find(kinds, kea) == kinds.end()) kinds.push_back(kea);
+  };
+  add(model.discovery.vrf.kea);
+  for (const Vrf& vrf : model.vrfs) add(vrf.kea);
+  return kinds;
+}
+
 std::string hostname_of(const Appliance& appliance) {
   if (!appliance.hostname.empty()) return appliance.hostname;
   std::array<char, 256> name{};
