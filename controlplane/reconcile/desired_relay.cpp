@@ -1,5 +1,6 @@
 // A VRF whose servers are elsewhere: the ways to them, and the server side as attachments.
 #include <algorithm>
+#include <span>
 
 #include "controlplane/model/lookup.h"
 #include "controlplane/reconcile/desired_builder.h"
@@ -139,22 +140,23 @@ Result<> DesiredBuilder::add_servers(const Vrf& vrf) {
 
 // The server side is complete once all VRFs have said which addresses they use there.
 void DesiredBuilder::finish_server_attachments() {
+  std::map<PortId, const DesiredPort*> ports;
+  for (const auto& [name, port] : ports_) ports[port.entry.id] = &port;
   for (AttachmentEntry& entry : out_.snapshot.attachments) {
     if (entry.role != AttachmentRole::server) continue;
-    const auto port = std::ranges::find_if(
-        ports_, [&entry](const auto& named) { return named.second.entry.id == entry.port; });
-    const LinkInfo* link = topology_.by_index(port->second.entry.ifindex);
+    const DesiredPort& port = *ports.at(entry.port);
+    const LinkInfo* link = topology_.by_index(port.entry.ifindex);
     const std::set<Ip4>& own = server_addresses_[entry.id];
     entry.local_addresses.assign(own.begin(), own.end());
     const auto held = [&](Ip4 address) {
       return link != nullptr && topology_.holds_address(WirePlace{link, entry.outer, entry.inner}, address);
     };
     entry.answer_arp = !std::ranges::all_of(own, held);
-    add_rows(entry, port->second);
+    const std::size_t first = out_.addresses.size();
+    add_rows(entry, port);
     if (link == nullptr) continue;
     // Only what no interface there holds is answered for.
-    for (DesiredAddress& address : out_.addresses) {
-      if (address.row.key.attachment_id != entry.id.value) continue;
+    for (DesiredAddress& address : std::span(out_.addresses).subspan(first)) {
       const auto& bytes = address.row.key.address;
       const Ip4 ip{static_cast<std::uint32_t>(bytes[0]) << 24 | static_cast<std::uint32_t>(bytes[1]) << 16 |
                    static_cast<std::uint32_t>(bytes[2]) << 8 | bytes[3]};
