@@ -29,7 +29,7 @@ Result<Shape> check_header(const CountersHeader& header, std::size_t size) {
       shape.vrf_slots > XK_VRFS_MAX + 1)
     return std::unexpected(Error{"counters have " + std::to_string(shape.lcore_slots) + " x " +
                                  std::to_string(shape.vrf_slots) + " slots, out of bounds"});
-  if (size < kCountersOffset + std::size_t{shape.lcore_slots} * shape.vrf_slots * sizeof(VrfCounters))
+  if (size < CountersLayout{shape.lcore_slots, shape.vrf_slots}.bytes())
     return std::unexpected(Error{"counters are shorter than their slots"});
   return shape;
 }
@@ -38,7 +38,7 @@ bool counted(const VrfCounters& slot) {
   const auto nonzero = [](const Counter& counter) { return counter.get() != 0; };
   return nonzero(slot.rx) || nonzero(slot.copies) || nonzero(slot.tx) || nonzero(slot.requests) ||
          nonzero(slot.replies) || nonzero(slot.arp) || nonzero(slot.exceptions) ||
-         nonzero(slot.queue_high_water) || std::ranges::any_of(slot.outcomes, nonzero);
+         nonzero(slot.queue_high_water);
 }
 
 void add(const VrfCounters& slot, VrfCounts& sum) {
@@ -50,7 +50,6 @@ void add(const VrfCounters& slot, VrfCounts& sum) {
   sum.arp += slot.arp.get();
   sum.exceptions += slot.exceptions.get();
   sum.queue_high_water = std::max(sum.queue_high_water, slot.queue_high_water.get());
-  for (std::size_t i = 0; i < slot.outcomes.size(); ++i) sum.outcomes[i] += slot.outcomes[i].get();
 }
 
 }  // namespace
@@ -66,8 +65,7 @@ Result<CountersMemory> CountersMemory::map(Fd memory) {
     return std::unexpected(errno_error("counters"));
   // Pages of a huge-page memfd may be missing when they are read: that would be a SIGBUS as well.
   if (filesystem.f_type != TMPFS_MAGIC) return std::unexpected(Error{"counters are in no ordinary memfd"});
-  constexpr std::size_t kSizeMax =
-      kCountersOffset + std::size_t{kLcoresMax} * (XK_VRFS_MAX + 1) * sizeof(VrfCounters);
+  constexpr std::size_t kSizeMax = CountersLayout{kLcoresMax, XK_VRFS_MAX + 1}.bytes();
   const auto size = std::min(static_cast<std::size_t>(status.st_size), kSizeMax);
   if (size < kCountersOffset) return std::unexpected(Error{"counters are shorter than their header"});
   void* base = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, memory.get(), 0);
@@ -104,18 +102,26 @@ CountersMemory::~CountersMemory() {
   if (base_ != nullptr) ::munmap(base_, size_);
 }
 
+// The outcomes of a VRF are looked at only if it has counted a packet: whoever counts an outcome, some
+// lcore has counted its packet before. The pages of all others are not even there.
 void CountersMemory::add_to(std::vector<VrfCounts>& sums) const {
-  const auto* slots =
-      reinterpret_cast<const VrfCounters*>(static_cast<const std::uint8_t*>(base_) + kCountersOffset);
+  const CountersLayout layout{lcore_slots_, vrf_slots_};
   if (sums.size() < vrf_slots_) sums.resize(vrf_slots_);
-  for (std::uint32_t lcore = 0; lcore < lcore_slots_; ++lcore)
-    for (std::uint32_t vrf = 0; vrf < vrf_slots_; ++vrf) {
-      const VrfCounters& slot = slots[std::size_t{lcore} * vrf_slots_ + vrf];
-      if (vrf != 0 && !counted(slot)) continue;
-      sums[vrf].vrf = VrfId{vrf};
-      sums[vrf].outcomes.resize(XK_OUTCOME_COUNT);
+  for (std::uint32_t vrf = 0; vrf < vrf_slots_; ++vrf) {
+    bool any = vrf == 0;
+    for (std::uint32_t lcore = 0; lcore < lcore_slots_; ++lcore) {
+      const VrfCounters& slot = layout.counters(base_, lcore)[vrf];
+      any = any || counted(slot);
       add(slot, sums[vrf]);
     }
+    if (!any) continue;
+    sums[vrf].vrf = VrfId{vrf};
+    sums[vrf].outcomes.resize(XK_OUTCOME_COUNT);
+    for (std::uint32_t lcore = 0; lcore < lcore_slots_; ++lcore) {
+      const VrfOutcomes& outcomes = layout.outcomes(base_, lcore)[vrf];
+      for (std::size_t i = 0; i < outcomes.size(); ++i) sums[vrf].outcomes[i] += outcomes[i].get();
+    }
+  }
 }
 
 void Totals::follow(CountersMemory memory) {

@@ -20,22 +20,24 @@ struct Counter {
   [[nodiscard]] std::uint64_t get() const { return value.load(std::memory_order_relaxed); }
 };
 
-// rx + copies = tx + the sum of the drops, once the queues are empty.
-struct VrfCounters {
-  Counter rx;                                      // packets classified into the VRF
-  Counter copies;                                  // further packets made from one, for several servers
-  Counter tx;                                      // packets handed to a port
-  Counter requests;                                // of tx: towards servers
-  Counter replies;                                 // of tx: towards clients and relays
-  Counter arp;                                     // of tx: ARP answers
-  Counter exceptions;                              // of tx: handed to the exception port of an ethdev port
-  Counter queue_high_water;                        // most packets its queue has held
-  std::array<Counter, XK_OUTCOME_COUNT> outcomes;  // drops and notes
+// What every packet counts, one cache line a VRF. rx + copies = tx + the sum of the drops, once the
+// queues are empty.
+struct alignas(64) VrfCounters {
+  Counter rx;                // packets classified into the VRF
+  Counter copies;            // further packets made from one, for several servers
+  Counter tx;                // packets handed to a port
+  Counter requests;          // of tx: towards servers
+  Counter replies;           // of tx: towards clients and relays
+  Counter arp;               // of tx: ARP answers
+  Counter exceptions;        // of tx: handed to the exception port of an ethdev port
+  Counter queue_high_water;  // most packets its queue has held
 };
+static_assert(sizeof(VrfCounters) == 64);
+using VrfOutcomes = std::array<Counter, XK_OUTCOME_COUNT>;  // drops and notes
 
-inline constexpr std::uint32_t kCountersMagic = 0x786b6331;  // "xkc1"
+inline constexpr std::uint32_t kCountersMagic = 0x786b6332;  // "xkc2"
 
-// Written from several loops, each a block of its own: [lcore slot][vrf slot]. Readers sum.
+// Written from several loops, each a slot of its own. Readers sum.
 inline constexpr std::uint32_t kLcoresMax = 8;
 struct CountersHeader {
   std::uint32_t magic = kCountersMagic;
@@ -44,9 +46,26 @@ struct CountersHeader {
   std::uint32_t vrf_slots = 0;               // VRF ids 0..vrf_slots-1
   std::atomic<std::uint64_t> generation{0};  // snapshot in force
   std::atomic<std::uint64_t> started_unix_ms{0};
-  // followed, at kCountersOffset, by VrfCounters[lcore_slots][vrf_slots]
+  // followed, at kCountersOffset, by what CountersLayout says
 };
 inline constexpr std::size_t kCountersOffset = 4096;
 static_assert(sizeof(CountersHeader) <= kCountersOffset);
+
+// The memory behind the header: VrfCounters[lcore slots][vrf slots], VrfOutcomes[lcore slots][vrf slots].
+struct CountersLayout {
+  std::size_t lcore_slots = 0;
+  std::size_t vrf_slots = 0;
+  [[nodiscard]] constexpr std::size_t bytes() const {
+    return kCountersOffset + lcore_slots * vrf_slots * (sizeof(VrfCounters) + sizeof(VrfOutcomes));
+  }
+  // Those of an lcore slot, by VRF; memory is the header's address. Borrowed.
+  [[nodiscard]] VrfCounters* counters(void* memory, std::size_t lcore) const {
+    return reinterpret_cast<VrfCounters*>(static_cast<std::uint8_t*>(memory) + kCountersOffset) +
+           lcore * vrf_slots;
+  }
+  [[nodiscard]] VrfOutcomes* outcomes(void* memory, std::size_t lcore) const {
+    return reinterpret_cast<VrfOutcomes*>(counters(memory, lcore_slots)) + lcore * vrf_slots;
+  }
+};
 
 }  // namespace xk

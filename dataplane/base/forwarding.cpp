@@ -77,11 +77,11 @@ void FlatIndex::reset(std::size_t keys) {
   mask_ = size - 1;
 }
 
-bool FlatIndex::insert(std::uint64_t key, std::uint32_t value) {
+bool FlatIndex::insert(std::uint64_t key, std::uint32_t value, std::uint32_t second) {
   std::size_t at = start(key);
   for (; slots_[at].key != 0; at = (at + 1) & mask_)
     if (slots_[at].key == key) return false;
-  slots_[at] = Slot{key, value};
+  slots_[at] = Slot{key, value, second};
   return true;
 }
 
@@ -108,6 +108,7 @@ std::expected<void, Error> Forwarding::index() {
     }
   }
   index_addresses();
+  index_ways();
   return index_circuit_ids();
 }
 
@@ -137,7 +138,7 @@ std::expected<void, Error> Forwarding::index_ids() {
       return std::unexpected(std::move(checked).error().in(name_of(entry)));
     if (!place(attachment_by_id_, entry.id.value, i)) return wrong(name_of(entry) + ": its id is taken");
     if (!by_place_.insert(place_key(entry.port, entry.outer.vid.value, entry.inner.vid.value),
-                          static_cast<std::uint32_t>(i)))
+                          static_cast<std::uint32_t>(i), entry.vrf.value))
       return wrong(name_of(entry) + ": another attachment has its port and VLANs");
   }
   return {};
@@ -175,6 +176,23 @@ void Forwarding::index_addresses() {
       servers_.insert(address_key(entry.id.value, server.address), 1);
       servers_in_.insert(address_key(entry.server_vrf.value, server.address), 1);
     }
+  }
+}
+
+void Forwarding::index_ways() {
+  ways_from_.push_back(0);
+  for (const VrfEntry& entry : snapshot_.vrfs) {
+    for (const ServerEntry& server : entry.servers) {
+      Way way{.server = server, .port = {}, .outer = {}, .inner = {}, .there = false};
+      if (const AttachmentEntry* via = attachment(server.via)) {
+        way.port = via->port;
+        way.outer = via->outer;
+        way.inner = via->inner;
+        way.there = true;
+      }
+      ways_.push_back(way);
+    }
+    ways_from_.push_back(static_cast<std::uint32_t>(ways_.size()));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -15,20 +16,24 @@
 
 namespace xk {
 
-// A set of 64-bit keys other than 0, each with a 32-bit value: open addressing, half full at most.
+// A set of 64-bit keys other than 0, each with a 32-bit value and room for a second one: open
+// addressing, half full at most.
 class FlatIndex {
  public:
   // Room for so many keys; drops what was in it.
   void reset(std::size_t keys);
   // False if the key is there already (its value stays).
-  bool insert(std::uint64_t key, std::uint32_t value);
+  bool insert(std::uint64_t key, std::uint32_t value, std::uint32_t second = 0);
   // The key's value, or kAbsent.
-  [[nodiscard]] std::uint32_t find(std::uint64_t key) const {
+  [[nodiscard]] std::uint32_t find(std::uint64_t key) const { return find_both(key).first; }
+  // Both values of the key, or kAbsent and 0.
+  [[nodiscard]] std::pair<std::uint32_t, std::uint32_t> find_both(std::uint64_t key) const {
     for (std::size_t at = start(key);; at = (at + 1) & mask_) {
-      if (slots_[at].key == key) return slots_[at].value;
-      if (slots_[at].key == 0) return kAbsent;
+      if (slots_[at].key == key) return {slots_[at].value, slots_[at].second};
+      if (slots_[at].key == 0) return {kAbsent, 0};
     }
   }
+  void prefetch(std::uint64_t key) const { __builtin_prefetch(&slots_[start(key)]); }
   [[nodiscard]] bool contains(std::uint64_t key) const { return find(key) != kAbsent; }
   static constexpr std::uint32_t kAbsent = 0xffffffffu;
 
@@ -36,14 +41,26 @@ class FlatIndex {
   struct Slot {
     std::uint64_t key = 0;
     std::uint32_t value = 0;
+    std::uint32_t second = 0;
   };
   [[nodiscard]] std::size_t start(std::uint64_t key) const {
     key *= 0x9e3779b97f4a7c15u;
     return static_cast<std::size_t>(key ^ key >> 32) & mask_;
   }
-  std::vector<Slot> slots_{Slot{}, Slot{}};
+  HugeVector<Slot> slots_{Slot{}, Slot{}};
   std::size_t mask_ = 1;
 };
+
+// The way to a server, with what of its attachment a frame needs: together, because a request to one of
+// thousands of VRFs finds none of it in the cache.
+struct Way {
+  ServerEntry server{};
+  PortId port{};
+  VlanTag outer{};
+  VlanTag inner{};
+  bool there = false;  // the server's attachment exists
+};
+static_assert(sizeof(Way) == 32);
 
 class Forwarding {
  public:
@@ -52,16 +69,33 @@ class Forwarding {
   [[nodiscard]] static std::expected<std::unique_ptr<const Forwarding>, Error> make(Snapshot snapshot);
 
   [[nodiscard]] const Snapshot& snapshot() const { return snapshot_; }
-  // The attachment of (port, outer VID, inner VID), or nullptr.
+  // The attachment of (port, outer VID, inner VID), or nullptr, and its VRF, without touching the
+  // attachment itself.
+  struct Place {
+    const AttachmentEntry* attachment = nullptr;
+    VrfId vrf{};
+  };
+  [[nodiscard]] Place place(PortId port, std::uint16_t outer_vid, std::uint16_t inner_vid) const {
+    const auto [index, vrf] = by_place_.find_both(place_key(port, outer_vid, inner_vid));
+    return index == FlatIndex::kAbsent ? Place{} : Place{&snapshot_.attachments[index], VrfId{vrf}};
+  }
   [[nodiscard]] const AttachmentEntry* attachment(PortId port, std::uint16_t outer_vid,
                                                   std::uint16_t inner_vid) const {
-    const std::uint32_t index = by_place_.find(place_key(port, outer_vid, inner_vid));
-    return index == FlatIndex::kAbsent ? nullptr : &snapshot_.attachments[index];
+    return place(port, outer_vid, inner_vid).attachment;
+  }
+  // Has the memory of the look-up fetched.
+  void prefetch_place(PortId port, std::uint16_t outer_vid, std::uint16_t inner_vid) const {
+    by_place_.prefetch(place_key(port, outer_vid, inner_vid));
   }
   [[nodiscard]] const AttachmentEntry* attachment(AttachmentId id) const {
     return at(snapshot_.attachments, attachment_by_id_, id.value);
   }
   [[nodiscard]] const VrfEntry* vrf(VrfId id) const { return at(snapshot_.vrfs, vrf_by_id_, id.value); }
+  // The ways to the servers of a VRF of this snapshot, in their order. Borrowed.
+  [[nodiscard]] std::span<const Way> ways(const VrfEntry& vrf) const {
+    const auto position = static_cast<std::size_t>(&vrf - snapshot_.vrfs.data());
+    return std::span(ways_).subspan(ways_from_[position], ways_from_[position + 1] - ways_from_[position]);
+  }
   [[nodiscard]] const PortEntry* port(PortId id) const { return at(snapshot_.ports, port_by_id_, id.value); }
   // The client attachment whose rendered circuit-id this is, among those whose VRF has its servers
   // in server_vrf; chaddr stands for {mac}. nullptr: not one of ours.
@@ -97,6 +131,7 @@ class Forwarding {
   [[nodiscard]] std::expected<void, Error> index_ids();
   [[nodiscard]] std::expected<void, Error> index_circuit_ids();
   void index_addresses();
+  void index_ways();
 
   // Bit 63 keeps a key apart from the empty slot's 0.
   static constexpr std::uint64_t kUsed = std::uint64_t{1} << 63;
@@ -107,9 +142,9 @@ class Forwarding {
     return kUsed | std::uint64_t{id} << 32 | address.value;
   }
   // Position + 1 by id, 0 = no such id.
-  template <typename Entry>
-  static const Entry* at(const std::vector<Entry>& entries, const std::vector<std::uint32_t>& by_id,
-                         std::uint32_t id) {
+  template <typename Entries>
+  static const typename Entries::value_type* at(const Entries& entries,
+                                                const std::vector<std::uint32_t>& by_id, std::uint32_t id) {
     return id < by_id.size() && by_id[id] != 0 ? &entries[by_id[id] - 1] : nullptr;
   }
   // A circuit-id of a client attachment in a chain of those with the same hash.
@@ -121,6 +156,8 @@ class Forwarding {
 
   Snapshot snapshot_;
   std::vector<std::uint32_t> attachment_by_id_, vrf_by_id_, port_by_id_;
+  HugeVector<Way> ways_;                  // of all VRFs, in the order of the snapshot
+  std::vector<std::uint32_t> ways_from_;  // by position of the VRF; one more at the end
   std::vector<CircuitSlot> circuits_;
   std::vector<bool> mac_in_circuits_;  // by server VRF id: some circuit-id there has {mac}
   FlatIndex by_place_, own_, local_, servers_, servers_in_;

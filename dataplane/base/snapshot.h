@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/base/huge.h"
 #include "dataplane/base/types.h"
 
 namespace xk {
@@ -37,24 +38,25 @@ enum class Option82Policy : std::uint8_t { append = 0, replace = 1, keep = 2, dr
 // The character in circuit_id and remote_id where the client's MAC text belongs ("{mac}").
 inline constexpr char kMacPlaceholder = '\x01';
 
-// One place where clients, servers or a Kea are reached: (port, outer VLAN, inner VLAN).
-struct AttachmentEntry {
+// One place where clients, servers or a Kea are reached: (port, outer VLAN, inner VLAN). What every
+// packet needs comes first, on few cache lines.
+struct alignas(64) AttachmentEntry {
   AttachmentId id{};
   PortId port{};
+  AttachmentRole role = AttachmentRole::client;
+  Option82Policy policy = Option82Policy::keep;
   VlanTag outer{};  // vid 0: none
   VlanTag inner{};
   VrfId vrf{};
-  AttachmentRole role = AttachmentRole::client;
-  bool trusted = false;              // takes option 82 with giaddr zero
-  bool answer_arp = false;           // the dataplane answers ARP for server_identifier
-  Ip4 server_identifier{};           // by which clients reach the appliance here (RFC 5107), 0 = none
-  Ip4 relay_address{};               // giaddr of the relay engine here
-  Ip4 link_address{};                // the clients' subnet, for link selection (RFC 3527)
-  Prefix4 subnet{};                  // clients' subnet: its broadcast address is ours
-  std::vector<Ip4> local_addresses;  // further addresses whose DHCP is ours here
-  std::string circuit_id;            // rendered, <= 255 bytes; empty: sub-option left out
+  Ip4 server_identifier{};  // by which clients reach the appliance here (RFC 5107), 0 = none
+  Ip4 relay_address{};      // giaddr of the relay engine here
+  Ip4 link_address{};       // the clients' subnet, for link selection (RFC 3527)
+  Prefix4 subnet{};         // clients' subnet: its broadcast address is ours
+  bool trusted = false;     // takes option 82 with giaddr zero
+  bool answer_arp = false;  // the dataplane answers ARP for server_identifier
+  std::string circuit_id;   // rendered, <= 255 bytes; empty: sub-option left out
   std::string remote_id;
-  Option82Policy policy = Option82Policy::keep;
+  std::vector<Ip4> local_addresses;  // further addresses whose DHCP is ours here
   friend bool operator==(const AttachmentEntry&, const AttachmentEntry&) = default;
 };
 
@@ -77,28 +79,29 @@ struct VssEntry {
   friend bool operator==(const VssEntry&, const VssEntry&) = default;
 };
 
-struct VrfEntry {
+// What every packet needs comes first, as in AttachmentEntry.
+struct alignas(64) VrfEntry {
   VrfId id{};
-  std::string name;
-  Engine engine = Engine::kea;
   VrfId server_vrf{};  // where its servers are; itself unless configured
   Ip4 giaddr{};        // Kea engine: handoff address; relay engine: configured source, or 0 = per attachment
-  std::vector<ServerEntry> servers;  // requests go to all of them
+  Engine engine = Engine::kea;
   std::uint8_t hops_max = 16;
-  bool link_selection = false;      // sub-option 5
-  bool server_id_override = false;  // sub-option 11
-  bool relay_flags = false;         // sub-option 10
-  VssEntry vss{};
+  bool link_selection = false;         // sub-option 5
+  bool server_id_override = false;     // sub-option 11
+  bool relay_flags = false;            // sub-option 10
   std::uint16_t queue_depth = 512;     // packets, power of two
   std::uint32_t quantum_bytes = 2048;  // of the deficit-round-robin scheduler
+  std::vector<ServerEntry> servers;    // requests go to all of them
+  VssEntry vss{};
+  std::string name;
   friend bool operator==(const VrfEntry&, const VrfEntry&) = default;
 };
 
 struct Snapshot {
   std::uint64_t generation = 0;
   std::vector<PortEntry> ports;
-  std::vector<AttachmentEntry> attachments;
-  std::vector<VrfEntry> vrfs;
+  HugeVector<AttachmentEntry> attachments;
+  HugeVector<VrfEntry> vrfs;
   friend bool operator==(const Snapshot&, const Snapshot&) = default;
 };
 

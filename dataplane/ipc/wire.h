@@ -42,8 +42,9 @@ class WireWriter {
     number(static_cast<std::uint16_t>(value.size()));
     bytes_.insert(bytes_.end(), value.begin(), value.end());
   }
-  template <typename T, typename Describe>
-  void list(const std::vector<T>& values, std::uint32_t max, std::size_t /*element_min*/, Describe describe) {
+  template <typename T, typename Allocator, typename Describe>
+  void list(const std::vector<T, Allocator>& values, std::uint32_t max, std::size_t /*element_min*/,
+            Describe describe) {
     check(values.size() <= max, "list too long");
     number(static_cast<std::uint32_t>(values.size()));
     for (const T& value : values) describe(*this, value);
@@ -107,8 +108,9 @@ class WireReader {
     value.assign(from.begin(), from.end());
   }
   // element_min: bytes the shortest element takes; bounds the allocation by what can follow.
-  template <typename T, typename Describe>
-  void list(std::vector<T>& values, std::uint32_t max, std::size_t element_min, Describe describe) {
+  template <typename T, typename Allocator, typename Describe>
+  void list(std::vector<T, Allocator>& values, std::uint32_t max, std::size_t element_min,
+            Describe describe) {
     std::uint32_t count = 0;
     number(count);
     check(count <= max, "list too long");

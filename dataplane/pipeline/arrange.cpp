@@ -138,8 +138,8 @@ std::vector<std::uint32_t> Pipeline::owners(const Forwarding& forwarding) const 
 }
 
 // The queue of each VRF, by id: the one it has if that still fits, else a new one, which made owns.
-std::expected<std::vector<VrfQueue*>, Error> Pipeline::arrange_queues(
-    const Forwarding& forwarding, std::vector<std::unique_ptr<VrfQueue>>& made) const {
+std::expected<std::vector<VrfQueue*>, Error> Pipeline::arrange_queues(const Forwarding& forwarding,
+                                                                      std::vector<QueuePool::Handle>& made) {
   const auto rx_loops =
       std::ranges::count_if(loops_, [](const auto& loop) { return (loop->stages() & kStageRx) != 0; });
   const std::vector<std::uint32_t> owner = owners(forwarding);
@@ -150,7 +150,7 @@ std::expected<std::vector<VrfQueue*>, Error> Pipeline::arrange_queues(
       queues[vrf.id.value] = old;
       continue;
     }
-    auto queue = VrfQueue::make(vrf.id, vrf.queue_depth, owner[vrf.id.value], rx_loops > 1);
+    auto queue = queue_pool_.make(vrf.id, vrf.queue_depth, owner[vrf.id.value], rx_loops > 1);
     if (!queue) return std::unexpected(std::move(queue.error()).in("VRF " + vrf.name));
     queues[vrf.id.value] = queue->get();
     made.push_back(std::move(*queue));

@@ -13,15 +13,9 @@ Ip4 ip4_at(const std::uint8_t* at) {
   return Ip4{static_cast<std::uint32_t>(xk_load_be16(at)) << 16 | xk_load_be16(at + 2)};
 }
 
-Classified& foreign(Classified& classified, Outcome reason) {
+void foreign(Classified& classified, Outcome reason) {
   classified.drop_reason = reason;
   classified.is_foreign = true;
-  return classified;
-}
-
-Classified& drop(Classified& classified, Outcome reason) {
-  classified.drop_reason = reason;
-  return classified;
 }
 
 // Broadcasts are heard from clients only; a server or a Kea speaks to an address of ours.
@@ -67,9 +61,9 @@ void classify_dhcp(Bytes frame, const Forwarding& forwarding, Classified& classi
     }
   }
   if (headers.ip_version != 4)
-    drop(classified, XK_DHCP6_NOT_SERVED);
+    classified.drop_reason = XK_DHCP6_NOT_SERVED;
   else if (classified.walk == XK_WALK_FIRST_FRAGMENT)
-    drop(classified, XK_FIRST_FRAGMENT);
+    classified.drop_reason = XK_FIRST_FRAGMENT;
 }
 
 }  // namespace
@@ -81,29 +75,41 @@ bool answers_arp(const AttachmentEntry& attachment, Ip4 address) {
          std::ranges::find(attachment.local_addresses, address) != attachment.local_addresses.end();
 }
 
-Classified classify(Bytes frame, PortId port, const Forwarding& forwarding) {
+Classified walk_frame(Bytes frame) {
   Classified classified;
   classified.walk =
       static_cast<xk_walk_result>(xk_walk(frame.data(), frame.data() + frame.size(), &classified.headers));
-  const xk_headers& headers = classified.headers;
+  return classified;
+}
+
+void decide(Bytes frame, const Forwarding& forwarding, Classified& classified) {
   switch (classified.walk) {
     case XK_WALK_MALFORMED:
-      return foreign(classified, XK_FRAME_TRUNCATED);
+      foreign(classified, XK_FRAME_TRUNCATED);
+      return;
     case XK_WALK_OTHER:
     case XK_WALK_LATER_FRAGMENT:
-      return foreign(classified, XK_NOT_DHCP);
+      foreign(classified, XK_NOT_DHCP);
+      return;
     case XK_WALK_ARP:
     case XK_WALK_UDP:
     case XK_WALK_FIRST_FRAGMENT:
       break;
   }
-  classified.attachment = forwarding.attachment(port, headers.outer_vid, headers.inner_vid);
   if (classified.walk != XK_WALK_ARP)
     classify_dhcp(frame, forwarding, classified);
   else if (classified.attachment == nullptr)
     foreign(classified, XK_UNMAPPED);
   else
     classify_arp(frame, classified);
+}
+
+Classified classify(Bytes frame, PortId port, const Forwarding& forwarding) {
+  Classified classified = walk_frame(frame);
+  if (classified.has_place())
+    classified.attachment =
+        forwarding.attachment(port, classified.headers.outer_vid, classified.headers.inner_vid);
+  decide(frame, forwarding, classified);
   return classified;
 }
 

@@ -19,9 +19,18 @@ struct Classified {
   Outcome drop_reason = XK_OUTCOME_COUNT;
   // With a drop reason: XDP would have left it to the kernel, so an exception port takes it.
   bool is_foreign = false;
+  // Whether the walk came far enough for the frame to belong to an attachment.
+  [[nodiscard]] bool has_place() const {
+    return walk == XK_WALK_ARP || walk == XK_WALK_UDP || walk == XK_WALK_FIRST_FRAGMENT;
+  }
 };
 
 [[nodiscard]] Classified classify(Bytes frame, PortId port, const Forwarding& forwarding);
+
+// The two halves of it, so that the look-ups of a burst can be made between them: what the frame says,
+// then with attachment filled in what becomes of it.
+[[nodiscard]] Classified walk_frame(Bytes frame);
+void decide(Bytes frame, const Forwarding& forwarding, Classified& classified);
 
 // Whether the dataplane answers ARP for this address on the attachment.
 [[nodiscard]] bool answers_arp(const AttachmentEntry& attachment, Ip4 address);

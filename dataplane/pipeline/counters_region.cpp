@@ -13,8 +13,8 @@ namespace xk {
 namespace {
 
 constexpr std::uint32_t kVrfSlots = XK_VRFS_MAX + 1;
-constexpr std::size_t kRegionBytes =
-    kCountersOffset + std::size_t{kLcoresMax} * kVrfSlots * sizeof(VrfCounters);
+constexpr CountersLayout kLayout{kLcoresMax, kVrfSlots};
+constexpr std::size_t kRegionBytes = kLayout.bytes();
 
 }  // namespace
 
@@ -52,21 +52,21 @@ std::expected<Fd, Error> CountersRegion::read_only() const {
   return fd;
 }
 
-std::span<VrfCounters> CountersRegion::block(std::uint32_t slot) {
-  auto* first = reinterpret_cast<VrfCounters*>(static_cast<std::uint8_t*>(at_) + kCountersOffset);
-  return {first + std::size_t{slot} * kVrfSlots, kVrfSlots};
+CountersBlock CountersRegion::block(std::uint32_t slot) {
+  return {{kLayout.counters(at_, slot), kVrfSlots}, {kLayout.outcomes(at_, slot), kVrfSlots}};
 }
 
 std::uint64_t CountersRegion::total(VrfId vrf, Counter VrfCounters::* counter) {
   std::uint64_t sum = 0;
-  for (std::uint32_t slot = 0; slot < kLcoresMax; ++slot) sum += (block(slot)[vrf.value].*counter).get();
+  for (std::uint32_t slot = 0; slot < kLcoresMax; ++slot)
+    sum += (block(slot).counters[vrf.value].*counter).get();
   return sum;
 }
 
 std::uint64_t CountersRegion::total(VrfId vrf, Outcome outcome) {
   std::uint64_t sum = 0;
   for (std::uint32_t slot = 0; slot < kLcoresMax; ++slot)
-    sum += block(slot)[vrf.value].outcomes[static_cast<std::size_t>(outcome)].get();
+    sum += block(slot).outcomes[vrf.value][static_cast<std::size_t>(outcome)].get();
   return sum;
 }
 

@@ -16,6 +16,12 @@ namespace xk {
 // One slot a loop.
 inline constexpr std::uint32_t kLoopsMax = kLcoresMax;
 
+// What one loop writes, by VRF id.
+struct CountersBlock {
+  std::span<VrfCounters> counters;
+  std::span<VrfOutcomes> outcomes;
+};
+
 class CountersRegion {
  public:
   // A memfd of its final size, sealed against shrinking and growing; slots for every VRF id.
@@ -28,8 +34,8 @@ class CountersRegion {
   // A descriptor of the same memory that can only read, for the peer.
   [[nodiscard]] std::expected<Fd, Error> read_only() const;
   [[nodiscard]] CountersHeader& header() { return *static_cast<CountersHeader*>(at_); }
-  // The slots of one writer, by VRF id.
-  [[nodiscard]] std::span<VrfCounters> block(std::uint32_t slot);
+  // The slots of one writer.
+  [[nodiscard]] CountersBlock block(std::uint32_t slot);
   // Sums over all writers.
   [[nodiscard]] std::uint64_t total(VrfId vrf, Counter VrfCounters::* counter);
   [[nodiscard]] std::uint64_t total(VrfId vrf, Outcome outcome);

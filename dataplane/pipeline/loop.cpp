@@ -27,11 +27,12 @@ constexpr std::uint32_t kCountLostEvery = 4096;
 
 }  // namespace
 
-Loop::Loop(Shared& shared, std::uint32_t index, std::uint8_t stages, std::span<VrfCounters> counters)
+Loop::Loop(Shared& shared, std::uint32_t index, std::uint8_t stages, const CountersBlock& counters)
     : shared_(shared),
       index_(index),
       stages_(stages),
-      counters_(counters),
+      counters_(counters.counters),
+      outcomes_(counters.outcomes),
       recent_((stages & kStageVrf) != 0 ? kRecentSlots : 1) {}
 
 Loop::~Loop() {
@@ -41,7 +42,7 @@ Loop::~Loop() {
 }
 
 std::expected<std::unique_ptr<Loop>, Error> Loop::make(Shared& shared, std::uint32_t index,
-                                                       std::uint8_t stages, std::span<VrfCounters> counters) {
+                                                       std::uint8_t stages, const CountersBlock& counters) {
   auto ready = make_ring(kReadyCapacity, RING_F_SC_DEQ);
   if (!ready) return std::unexpected(std::move(ready.error()));
   auto inbox = make_ring(kInboxCapacity, RING_F_SC_DEQ);
@@ -111,6 +112,7 @@ void Loop::adopt() {
   forwarding_ = generation_->forwarding.get();
   view_ = &generation_->loops[index_];
   alone_ = shared_.loops.size() == 1;
+  scheduler_.set_alone(alone_);
   epoch_.store(epoch, std::memory_order_release);
 }
 

@@ -42,7 +42,7 @@ class Loop {
  public:
   [[nodiscard]] static std::expected<std::unique_ptr<Loop>, Error> make(Shared& shared, std::uint32_t index,
                                                                         std::uint8_t stages,
-                                                                        std::span<VrfCounters> counters);
+                                                                        const CountersBlock& counters);
   ~Loop();
 
   // Until shared.stop: works, spins for idle_spin_us without work, sleeps.
@@ -69,7 +69,19 @@ class Loop {
     std::array<rte_mbuf*, kBurstMax> packets{};
   };
 
-  Loop(Shared& shared, std::uint32_t index, std::uint8_t stages, std::span<VrfCounters> counters);
+  // A packet whose turn has come.
+  struct Waiting {
+    rte_mbuf* mbuf = nullptr;
+    VrfId vrf{};
+  };
+  // Packets of several VRFs' turns, relayed together. A turn brings a burst at most.
+  struct Batch {
+    std::uint16_t count = 0;
+    std::array<Waiting, 2 * kBurstMax> packets{};
+    std::array<Received, 2 * kBurstMax> received{};
+  };
+
+  Loop(Shared& shared, std::uint32_t index, std::uint8_t stages, const CountersBlock& counters);
 
   // loop.cpp
   void adopt();
@@ -78,7 +90,7 @@ class Loop {
   void wake_touched();
   void count_lost();
   void count_drop(VrfId vrf, Outcome reason, std::uint64_t packets = 1) {
-    counters_[vrf.value].outcomes[static_cast<std::size_t>(reason)].add(packets);
+    outcomes_[vrf.value][static_cast<std::size_t>(reason)].add(packets);
   }
   void drop(rte_mbuf* mbuf, VrfId vrf, Outcome reason) {
     count_drop(vrf, reason);
@@ -87,7 +99,10 @@ class Loop {
 
   // rx_stage.cpp
   bool receive();
+  void classify_burst(const RxBinding& binding, std::span<rte_mbuf*> packets);
+  void find_place(const RxBinding& binding, Classified& classified);
   void receive_burst(const RxBinding& binding, std::span<rte_mbuf*> packets);
+  void receive_unmapped(const RxBinding& binding, std::span<rte_mbuf*> packets);
   void cross(rte_mbuf* mbuf, RuntimePort& to);
   void enqueue_run(VrfQueue* queue, std::span<rte_mbuf*> packets);
   void announce(VrfQueue& queue);
@@ -95,8 +110,10 @@ class Loop {
   // vrf_stage.cpp
   bool serve();
   void retire(VrfQueue* queue);
-  void process(VrfQueue& queue, std::span<rte_mbuf*> packets);
-  void process_one(VrfQueue& queue, rte_mbuf* mbuf);
+  void collect(const VrfQueue& queue, std::span<rte_mbuf*> packets);
+  void process_batch();
+  void look_up(const Waiting& waiting, Received& received) const;
+  void process_one(const Waiting& waiting, const Received& received);
   void request(const Received& received, rte_mbuf* mbuf);
   void finish(rte_mbuf* in, const Verdict& verdict, const Emission& emission, PacketKind kind);
   void send_to(rte_mbuf* out, const Emission& emission, PacketKind kind, VrfId counted);
@@ -116,6 +133,7 @@ class Loop {
   const std::uint32_t index_;
   const std::uint8_t stages_;
   const std::span<VrfCounters> counters_;
+  const std::span<VrfOutcomes> outcomes_;
   bool alone_ = true;  // no other loop
 
   const Generation* generation_ = nullptr;
@@ -137,6 +155,8 @@ class Loop {
   std::array<Outbox, kLoopsMax> outboxes_;
   Scheduler scheduler_;
   TxBuffer* dirty_ = nullptr;
+  std::array<Classified, kBurstMax> classified_{};  // of the burst being received
+  Batch batch_;
   rte_mbuf* spare_ = nullptr;  // the buffer the next packet is built in
   RecentRequests recent_;
 };

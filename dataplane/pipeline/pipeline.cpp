@@ -14,6 +14,8 @@
 namespace xk {
 namespace {
 
+// Bytes a turn: with what a turn may leave over it still is a number of 32 bits.
+constexpr std::uint32_t kQuantumMax = 1u << 30;
 constexpr auto kPollInterval = std::chrono::microseconds(20);
 
 // Milliseconds are enough here, and the coarse clock costs a few nanoseconds.
@@ -126,7 +128,7 @@ bool Pipeline::asleep() const {
 }
 
 std::expected<void, Error> Pipeline::publish(std::unique_ptr<const Forwarding> forwarding) {
-  std::vector<std::unique_ptr<VrfQueue>> made;
+  std::vector<QueuePool::Handle> made;
   auto queues = arrange_queues(*forwarding, made);
   if (!queues) return std::unexpected(std::move(queues.error()));
   std::shared_ptr<const Forwarding> shared = std::move(forwarding);
@@ -134,9 +136,10 @@ std::expected<void, Error> Pipeline::publish(std::unique_ptr<const Forwarding> f
 
   // Of no effect on packets but the size of a turn.
   for (const VrfEntry& vrf : shared->snapshot().vrfs)
-    (*queues)[vrf.id.value]->quantum.store(vrf.quantum_bytes, std::memory_order_relaxed);
-  std::vector<std::unique_ptr<VrfQueue>> kept = std::move(made);
-  std::vector<std::unique_ptr<VrfQueue>> replaced;
+    (*queues)[vrf.id.value]->quantum.store(std::min(vrf.quantum_bytes, kQuantumMax),
+                                           std::memory_order_relaxed);
+  std::vector<QueuePool::Handle> kept = std::move(made);
+  std::vector<QueuePool::Handle> replaced;
   for (auto& queue : queues_) {
     const bool used = queue->vrf.value < queues->size() && (*queues)[queue->vrf.value] == queue.get();
     (used ? kept : replaced).push_back(std::move(queue));
@@ -149,12 +152,9 @@ std::expected<void, Error> Pipeline::publish(std::unique_ptr<const Forwarding> f
 }
 
 // Replaced queues get no more packets; what is in them goes its way first.
-void Pipeline::drain(std::vector<std::unique_ptr<VrfQueue>> queues) {
+void Pipeline::drain(std::vector<QueuePool::Handle> queues) {
   if (queues.empty()) return;
-  const auto is_empty = [](const std::unique_ptr<VrfQueue>& queue) {
-    return rte_ring_empty(queue->ring.get()) != 0 && !queue->active.load(std::memory_order_acquire);
-  };
-  while (!std::ranges::all_of(queues, is_empty)) {
+  while (!std::ranges::all_of(queues, [](const QueuePool::Handle& queue) { return queue->idle(); })) {
     if (threads_.empty())
       iterate();
     else

@@ -76,7 +76,7 @@ class Pipeline {
   [[nodiscard]] std::uint32_t next_loop(Stage stage);
   [[nodiscard]] std::size_t free_slot(std::size_t at) const;
   [[nodiscard]] std::expected<std::vector<VrfQueue*>, Error> arrange_queues(
-      const Forwarding& forwarding, std::vector<std::unique_ptr<VrfQueue>>& made) const;
+      const Forwarding& forwarding, std::vector<QueuePool::Handle>& made);
   [[nodiscard]] std::vector<std::uint32_t> owners(const Forwarding& forwarding) const;
   [[nodiscard]] std::unique_ptr<Generation> make_generation(std::shared_ptr<const Forwarding> forwarding,
                                                             std::vector<VrfQueue*> queues) const;
@@ -85,14 +85,15 @@ class Pipeline {
   void put_in_force(std::unique_ptr<Generation> generation);
   void quiesce();
   bool find_losses(const RuntimePort& port) const;
-  void drain(std::vector<std::unique_ptr<VrfQueue>> queues);
+  void drain(std::vector<QueuePool::Handle> queues);
 
   PipelineOptions options_;
   Shared shared_;
   std::vector<std::unique_ptr<Loop>> loops_;
   std::vector<std::thread> threads_;
   std::unique_ptr<Generation> generation_;
-  std::vector<std::unique_ptr<VrfQueue>> queues_;  // of the VRFs of the snapshot in force
+  QueuePool queue_pool_;
+  std::vector<QueuePool::Handle> queues_;  // of the VRFs of the snapshot in force
   std::vector<std::unique_ptr<RuntimePort>> ports_;
   std::uint32_t serials_ = 0;
   std::uint32_t assigned_[2] = {0, 0};  // receive and transmit queues given to loops so far

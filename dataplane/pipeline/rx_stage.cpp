@@ -1,3 +1,5 @@
+#include <rte_prefetch.h>
+
 #include "dataplane/pipeline/loop.h"
 
 namespace xk {
@@ -7,6 +9,8 @@ namespace {
 // Receiving is cheaper than relaying: a flood in one VRF then fills that VRF's queue, and the port has
 // room for the others.
 constexpr int kPressedBurstsMax = 8;
+// Packets between the walk over a frame and the look-up of its place.
+constexpr std::size_t kLookAhead = 8;
 
 }  // namespace
 
@@ -27,8 +31,39 @@ bool Loop::receive() {
   return received_ != 0;
 }
 
+// Where each frame of a burst belongs. The look-ups follow some packets behind the walk, and what they
+// lead to is used when all are done: with many VRFs nothing of a packet's VRF is in the cache, and it is
+// fetched while others are looked at.
+void Loop::classify_burst(const RxBinding& binding, std::span<rte_mbuf*> packets) {
+  const std::size_t count = packets.size();
+  for (std::size_t i = 0; i < count + kLookAhead; ++i) {
+    if (i < count) {
+      classified_[i] = walk_frame(frame_of(packets[i]));
+      const xk_headers& headers = classified_[i].headers;
+      if (classified_[i].has_place())
+        forwarding_->prefetch_place(binding.id, headers.outer_vid, headers.inner_vid);
+    }
+    if (i >= kLookAhead && classified_[i - kLookAhead].has_place())
+      find_place(binding, classified_[i - kLookAhead]);
+  }
+}
+
+void Loop::find_place(const RxBinding& binding, Classified& classified) {
+  const xk_headers& headers = classified.headers;
+  const auto [attachment, vrf] = forwarding_->place(binding.id, headers.outer_vid, headers.inner_vid);
+  classified.attachment = attachment;
+  if (attachment == nullptr) return;
+  rte_prefetch0(attachment);
+  rte_prefetch0(&attachment->circuit_id + 1);
+  rte_prefetch0(forwarding_->vrf(vrf));
+  __builtin_prefetch(&counters_[vrf.value], 1);
+  __builtin_prefetch(generation_->queues[vrf.value], 1);
+}
+
 // Sorts a burst into the VRFs' queues; neighbours for the same VRF go in together.
 void Loop::receive_burst(const RxBinding& binding, std::span<rte_mbuf*> packets) {
+  if (binding.port->is_exception || !binding.mapped) return receive_unmapped(binding, packets);
+  classify_burst(binding, packets);
   std::size_t run_start = 0;
   std::size_t run_end = 0;
   VrfQueue* run_queue = nullptr;
@@ -36,21 +71,10 @@ void Loop::receive_burst(const RxBinding& binding, std::span<rte_mbuf*> packets)
     if (run_end != run_start) enqueue_run(run_queue, packets.subspan(run_start, run_end - run_start));
     run_start = run_end;
   };
-  for (rte_mbuf* mbuf : packets) {
-    if (binding.port->is_exception) {
-      cross(mbuf, *binding.port->peer);
-      continue;
-    }
-    if (!binding.mapped) {
-      if (binding.port->peer != nullptr) {
-        cross(mbuf, *binding.port->peer);
-        continue;
-      }
-      counters_[0].rx.add(1);
-      drop(mbuf, VrfId{}, XK_UNMAPPED);
-      continue;
-    }
-    const Classified classified = classify(frame_of(mbuf), binding.id, *forwarding_);
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    rte_mbuf* mbuf = packets[i];
+    Classified& classified = classified_[i];
+    decide(frame_of(mbuf), *forwarding_, classified);
     if (classified.is_foreign && binding.port->peer != nullptr) {
       cross(mbuf, *binding.port->peer);
       continue;
@@ -77,6 +101,18 @@ void Loop::receive_burst(const RxBinding& binding, std::span<rte_mbuf*> packets)
   end_run();
 }
 
+// From an exception port, or one that the snapshot does not have.
+void Loop::receive_unmapped(const RxBinding& binding, std::span<rte_mbuf*> packets) {
+  for (rte_mbuf* mbuf : packets) {
+    if (binding.port->peer != nullptr) {
+      cross(mbuf, *binding.port->peer);
+      continue;
+    }
+    counters_[0].rx.add(1);
+    drop(mbuf, VrfId{}, XK_UNMAPPED);
+  }
+}
+
 // Between an ethdev port and its exception port, untouched.
 void Loop::cross(rte_mbuf* mbuf, RuntimePort& to) {
   counters_[0].rx.add(1);
@@ -85,8 +121,7 @@ void Loop::cross(rte_mbuf* mbuf, RuntimePort& to) {
 
 void Loop::enqueue_run(VrfQueue* queue, std::span<rte_mbuf*> packets) {
   const auto wanted = static_cast<unsigned>(packets.size());
-  const unsigned taken =
-      rte_ring_enqueue_burst(queue->ring.get(), reinterpret_cast<void**>(packets.data()), wanted, nullptr);
+  const unsigned taken = alone_ ? queue->put_alone(packets) : queue->put(packets);
   if (taken != 0) announce(*queue);
   if (taken == wanted) return;
   count_drop(queue->vrf, XK_VRF_QUEUE_FULL, wanted - taken);
@@ -96,12 +131,7 @@ void Loop::enqueue_run(VrfQueue* queue, std::span<rte_mbuf*> packets) {
 // Tells the queue's owner that it has work, once until it is empty again. The packets were put in
 // before the flag is read; retire() clears the flag before it looks for packets.
 void Loop::announce(VrfQueue& queue) {
-  if (queue.loop == index_ && alone_) {
-    if (queue.active.load(std::memory_order_relaxed)) return;
-    queue.active.store(true, std::memory_order_relaxed);
-    scheduler_.activate(&queue);
-    return;
-  }
+  if (alone_) return scheduler_.activate_alone(&queue);
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (queue.active.load(std::memory_order_relaxed)) return;
   if (queue.active.exchange(true, std::memory_order_acq_rel)) return;

@@ -107,29 +107,15 @@ void Loop::flush_buffer(TxBuffer& buffer) {
 }
 
 void Loop::count_sent(TxBuffer& buffer, std::uint16_t sent) {
-  for (std::uint16_t i = 0; i < sent;) {
+  static constexpr std::array<Counter VrfCounters::*, 4> kByKind{
+      &VrfCounters::requests, &VrfCounters::replies, &VrfCounters::arp, &VrfCounters::exceptions};
+  static_assert(static_cast<int>(PacketKind::request) == 0 && static_cast<int>(PacketKind::reply) == 1 &&
+                static_cast<int>(PacketKind::arp) == 2 && static_cast<int>(PacketKind::exception) == 3);
+  for (std::uint16_t i = 0; i < sent; ++i) {
     const TxBuffer::Counted counted = buffer.counted[i];
-    std::uint16_t run = 1;
-    while (i + run < sent && buffer.counted[i + run].vrf == counted.vrf &&
-           buffer.counted[i + run].kind == counted.kind)
-      ++run;
     VrfCounters& counters = counters_[counted.vrf.value];
-    counters.tx.add(run);
-    switch (counted.kind) {
-      case PacketKind::request:
-        counters.requests.add(run);
-        break;
-      case PacketKind::reply:
-        counters.replies.add(run);
-        break;
-      case PacketKind::arp:
-        counters.arp.add(run);
-        break;
-      case PacketKind::exception:
-        counters.exceptions.add(run);
-        break;
-    }
-    i = static_cast<std::uint16_t>(i + run);
+    counters.tx.add(1);
+    (counters.*kByKind[static_cast<std::size_t>(counted.kind)]).add(1);
   }
 }
 

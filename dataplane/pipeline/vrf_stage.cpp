@@ -11,6 +11,8 @@ namespace {
 // Packets relayed, at least, before the ports have their turn again. One loop with all stages relays
 // as many as it took from the ports, so that packets rather wait in the ports' rings than in a VRF's.
 constexpr std::uint32_t kServeBudgetMin = 64;
+// Packets between the look-up of a packet's places and its processing.
+constexpr std::size_t kLookAhead = 4;
 
 PacketKind kind_of(AttachmentRole role) {
   return role == AttachmentRole::client ? PacketKind::request : PacketKind::reply;
@@ -30,17 +32,18 @@ bool Loop::serve() {
   const auto serve_queue = [this](VrfQueue& queue, std::span<rte_mbuf*> packets, std::uint32_t waiting) {
     Counter& high_water = counters_[queue.vrf.value].queue_high_water;
     if (waiting > high_water.get()) high_water.add(waiting - high_water.get());
-    process(queue, packets);
+    collect(queue, packets);
   };
   scheduler_.serve(std::max(kServeBudgetMin, received_), serve_queue,
                    [this](VrfQueue* queue) { retire(queue); });
+  process_batch();
   return true;
 }
 
 // An empty queue: from now on whoever fills it must say so, unless someone just did.
 void Loop::retire(VrfQueue* queue) {
   if (alone_) {
-    queue->active.store(false, std::memory_order_relaxed);
+    queue->listed.store(false, std::memory_order_release);
     return;
   }
   queue->active.store(false, std::memory_order_seq_cst);
@@ -49,33 +52,49 @@ void Loop::retire(VrfQueue* queue) {
   if (!queue->active.exchange(true, std::memory_order_acq_rel)) scheduler_.activate(queue);
 }
 
-void Loop::process(VrfQueue& queue, std::span<rte_mbuf*> packets) {
-  for (std::size_t i = 0; i < packets.size(); ++i) {
-    if (i + 1 < packets.size()) {
-      rte_prefetch0(rte_mbuf_to_priv(packets[i + 1]));
-      rte_prefetch0(rte_pktmbuf_mtod(packets[i + 1], void*));
-    }
-    process_one(queue, packets[i]);
+// The packets stand in an array of kBurstMax.
+void Loop::collect(const VrfQueue& queue, std::span<rte_mbuf*> packets) {
+  // A few at least, or how many is guessed wrong for every second packet: the array has room, and what is
+  // too much is written over.
+  constexpr std::size_t kAtLeast = VrfQueue::kFrontMax;
+  const std::size_t count = std::max(kAtLeast, packets.size());
+  for (std::size_t i = 0; i < count; ++i)
+    batch_.packets[batch_.count + i] = Waiting{packets.data()[i], queue.vrf};
+  batch_.count = static_cast<std::uint16_t>(batch_.count + packets.size());
+  if (batch_.count >= kBurstMax) process_batch();
+}
+
+// Relays what was collected. What a packet needs is fetched while those before it are relayed.
+void Loop::process_batch() {
+  const std::size_t count = std::exchange(batch_.count, std::uint16_t{0});
+  for (std::size_t i = 0; i < count + kLookAhead; ++i) {
+    if (i < count) look_up(batch_.packets[i], batch_.received[i]);
+    if (i >= kLookAhead) process_one(batch_.packets[i - kLookAhead], batch_.received[i - kLookAhead]);
   }
 }
 
-void Loop::process_one(VrfQueue& queue, rte_mbuf* mbuf) {
-  const PacketMeta& meta = meta_of(mbuf);
-  Received received;
-  received.frame = frame_of(mbuf);
+// The packet with where it came in. vrf is null if the snapshot has no such place: it may have changed
+// while the packet waited.
+void Loop::look_up(const Waiting& waiting, Received& received) const {
+  const PacketMeta& meta = meta_of(waiting.mbuf);
+  received.frame = frame_of(waiting.mbuf);
+  rte_prefetch0(received.frame.data());
   received.headers = meta.headers;
   received.now_ms = now_ms_;
-  if (forwarding_ != nullptr) {
-    received.attachment = forwarding_->attachment(meta.attachment);
-    received.vrf = forwarding_->vrf(queue.vrf);
-  }
-  // The snapshot may have changed while the packet waited.
-  if (received.attachment == nullptr || received.vrf == nullptr || received.attachment->vrf != queue.vrf)
-    return drop(mbuf, queue.vrf, XK_UNMAPPED);
-  if (received.vrf->engine == Engine::native) return drop(mbuf, queue.vrf, XK_VRF_NOT_SERVED);
-  if (!have_spare()) return drop(mbuf, queue.vrf, XK_BUFFER_NONE);
+  received.attachment = forwarding_ == nullptr ? nullptr : forwarding_->attachment(meta.attachment);
+  received.vrf = nullptr;
+  if (received.attachment == nullptr || received.attachment->vrf != waiting.vrf) return;
+  received.vrf = forwarding_->vrf(waiting.vrf);
+  if (received.vrf != nullptr) rte_prefetch0(forwarding_->ways(*received.vrf).data());
+}
+
+void Loop::process_one(const Waiting& waiting, const Received& received) {
+  rte_mbuf* mbuf = waiting.mbuf;
+  if (received.vrf == nullptr) return drop(mbuf, waiting.vrf, XK_UNMAPPED);
+  if (received.vrf->engine == Engine::native) return drop(mbuf, waiting.vrf, XK_VRF_NOT_SERVED);
+  if (!have_spare()) return drop(mbuf, waiting.vrf, XK_BUFFER_NONE);
   Emission emission;
-  if (meta.walk == XK_WALK_ARP) {
+  if (meta_of(mbuf).walk == XK_WALK_ARP) {
     const Verdict verdict = answer_arp(received, *forwarding_, frame_room(spare_), emission);
     return finish(mbuf, verdict, emission, PacketKind::arp);
   }
@@ -131,7 +150,7 @@ void Loop::finish(rte_mbuf* in, const Verdict& verdict, const Emission& emission
 }
 
 void Loop::send_to(rte_mbuf* out, const Emission& emission, PacketKind kind, VrfId counted) {
-  RuntimePort* port = generation_->port_of_id[emission.out->port.value];
+  RuntimePort* port = generation_->port_of_id[emission.port.value];
   if (port == nullptr) return drop(out, counted, XK_TX_PORT_GONE);
   send(out, *port, static_cast<std::uint16_t>(index_ % port->tx.size()), kind, counted);
 }

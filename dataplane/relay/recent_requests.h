@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "dataplane/base/huge.h"
 #include "dataplane/base/types.h"
 
 namespace xk {
@@ -77,7 +78,7 @@ class RecentRequests {
   [[nodiscard]] std::size_t bucket_of(const Key& key) const;
   [[nodiscard]] std::size_t relay_bucket_of(AttachmentId attachment, Ip4 giaddr) const;
 
-  std::vector<Bucket> buckets_;
+  HugeVector<Bucket> buckets_;
   std::vector<RelayBucket> relays_;
   std::uint64_t keep_ms_;
 };

@@ -28,6 +28,7 @@ struct Received {
 // Where a built frame goes.
 struct Emission {
   const AttachmentEntry* out = nullptr;
+  PortId port{};           // its port
   std::size_t length = 0;  // bytes of the frame
 };
 

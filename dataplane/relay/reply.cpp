@@ -189,9 +189,13 @@ Verdict send(const Received& received, const Forwarding& forwarding, const Recen
 
   const PortEntry& port = *forwarding.port(attachment.port);
   const MutableBytes message = out.subspan(headers_size(attachment.outer, attachment.inner));
-  const std::size_t length = write_message(reply, placement, message_max(attachment, port, out), message);
+  const std::size_t length =
+      write_message(reply, placement, message_max(attachment.outer, attachment.inner, port, out), message);
   if (length == 0) return Verdict::drop(XK_PACKET_TOO_BIG);
-  emit(attachment, port, destination, reply.message.xid(), length, out, emission);
+  emission.length =
+      write_frame(attachment.outer, attachment.inner, port, destination, reply.message.xid(), length, out);
+  emission.out = &attachment;
+  emission.port = attachment.port;
 
   Verdict verdict;
   if (reply.datagram.checksum_partial) verdict.note(XK_NOTE_UDP_CHECKSUM_PARTIAL);

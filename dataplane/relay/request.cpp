@@ -180,18 +180,19 @@ Written write_message(const Received& received, const Request& request, Ip4 link
 // Sends the request to one server.
 Verdict send(const Received& received, const Forwarding& forwarding, const Request& request,
              std::size_t server_index, RecentRequests& recent, MutableBytes out, Emission& emission) {
-  if (server_index >= received.vrf->servers.size()) return Verdict::drop(XK_SERVER_NONE);
-  const ServerEntry& server = received.vrf->servers[server_index];
-  const AttachmentEntry* via = forwarding.attachment(server.via);
-  if (via == nullptr || server.next_hop.is_zero() || server.source.is_zero()) {
+  const std::span<const Way> ways = forwarding.ways(*received.vrf);
+  if (server_index >= ways.size()) return Verdict::drop(XK_SERVER_NONE);
+  const Way& way = ways[server_index];
+  const ServerEntry& server = way.server;
+  if (!way.there || server.next_hop.is_zero() || server.source.is_zero()) {
     // Other servers of the list may be reached all the same.
     if (server_index == 0) remember(received, request, request.action != Option82Action::pass, recent);
     return Verdict::drop(XK_SERVER_UNRESOLVED);
   }
-  const PortEntry& port = *forwarding.port(via->port);
+  const PortEntry& port = *forwarding.port(way.port);
   const Ip4 link = link_of(received, request);
   const MutableBytes message =
-      out.subspan(headers_size(via->outer, via->inner), message_max(*via, port, out));
+      out.subspan(headers_size(way.outer, way.inner), message_max(way.outer, way.inner, port, out));
   const Written written = write_message(received, request, link, message);
   if (server_index == 0) remember(received, request, written.own_option82, recent);
   if (written.length == 0) return Verdict::drop(XK_PACKET_TOO_BIG);
@@ -199,8 +200,12 @@ Verdict send(const Received& received, const Forwarding& forwarding, const Reque
   if (giaddr.is_zero()) return Verdict::drop(XK_VRF_NOT_SERVED);
   message[dhcp4::kHops] = static_cast<std::uint8_t>(request.message.hops() + 1);
   ByteWriter(message.subspan(dhcp4::kGiaddr, 4)).ip4(giaddr);
-  emit(*via, port, Destination{server.next_hop, server.source, server.address, XK_DHCP4_SERVER_PORT},
-       request.message.xid(), written.length, out, emission);
+  emission.length =
+      write_frame(way.outer, way.inner, port,
+                  Destination{server.next_hop, server.source, server.address, XK_DHCP4_SERVER_PORT},
+                  request.message.xid(), written.length, out);
+  emission.out = forwarding.attachment(server.via);
+  emission.port = way.port;
 
   Verdict verdict;
   if (request.datagram.checksum_partial) verdict.note(XK_NOTE_UDP_CHECKSUM_PARTIAL);

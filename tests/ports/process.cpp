@@ -118,7 +118,7 @@ std::optional<ipc::Hello> Kead::accept() {
   void* at =
       mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_SHARED, counters_fd_.get(), 0);
   EXPECT_NE(at, MAP_FAILED);
-  counters_ = static_cast<const std::uint8_t*>(at);
+  counters_ = at;
   return std::get<ipc::Hello>(received->message);
 }
 
@@ -138,23 +138,24 @@ std::optional<ipc::Applied> Kead::publish(const Snapshot& snapshot) {
 bool Kead::sees_the_end() { return readable(channel_->fd()) && !channel_->receive().has_value(); }
 
 std::uint64_t Kead::count(std::uint32_t vrf, Counter VrfCounters::* counter) const {
-  return sum(vrf, [counter](const VrfCounters& counters) -> const Counter& { return counters.*counter; });
+  const CountersLayout layout = counters_layout();
+  std::uint64_t total = 0;
+  for (std::size_t lcore = 0; lcore < layout.lcore_slots; ++lcore)
+    total += (layout.counters(counters_, lcore)[vrf].*counter).get();
+  return total;
 }
 
 std::uint64_t Kead::count(std::uint32_t vrf, Outcome outcome) const {
-  return sum(vrf, [outcome](const VrfCounters& counters) -> const Counter& {
-    return counters.outcomes[static_cast<std::size_t>(outcome)];
-  });
+  const CountersLayout layout = counters_layout();
+  std::uint64_t total = 0;
+  for (std::size_t lcore = 0; lcore < layout.lcore_slots; ++lcore)
+    total += layout.outcomes(counters_, lcore)[vrf][static_cast<std::size_t>(outcome)].get();
+  return total;
 }
 
-std::uint64_t Kead::sum(std::uint32_t vrf,
-                        const std::function<const Counter&(const VrfCounters&)>& of) const {
-  const auto* header = reinterpret_cast<const CountersHeader*>(counters_);
-  const auto* slots = reinterpret_cast<const VrfCounters*>(counters_ + kCountersOffset);
-  std::uint64_t total = 0;
-  for (std::uint32_t lcore = 0; lcore < header->lcore_slots; ++lcore)
-    total += of(slots[std::size_t{lcore} * header->vrf_slots + vrf]).get();
-  return total;
+CountersLayout Kead::counters_layout() const {
+  const auto* header = static_cast<const CountersHeader*>(counters_);
+  return {header->lcore_slots, header->vrf_slots};
 }
 
 }  // namespace xk::test

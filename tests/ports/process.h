@@ -64,12 +64,11 @@ class Kead {
 
  private:
   [[nodiscard]] std::optional<ipc::Received> next();
-  [[nodiscard]] std::uint64_t sum(std::uint32_t vrf,
-                                  const std::function<const Counter&(const VrfCounters&)>& of) const;
+  [[nodiscard]] CountersLayout counters_layout() const;
   Fd listening_;
   std::optional<ipc::Channel> channel_;
   Fd counters_fd_;
-  const std::uint8_t* counters_ = nullptr;
+  void* counters_ = nullptr;  // read-only
 };
 
 }  // namespace xk::test

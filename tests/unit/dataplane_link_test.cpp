@@ -270,7 +270,7 @@ TEST_F(DataplaneLinkTest, CountersAreSummedOverLcores) {
     slot.arp.add(4);
     slot.exceptions.add(6);
     slot.queue_high_water.add(7 + lcore);
-    slot.outcomes[XK_HOPS_EXCEEDED].add(8);
+    counters_.outcomes(lcore, 2)[XK_HOPS_EXCEEDED].add(8);
   }
   const auto counted = link_->counters();
   ASSERT_THAT(counted, testing::SizeIs(2));

@@ -14,9 +14,10 @@ namespace xk::test {
 // Not sealed until seal() is called.
 class FakeCounters {
  public:
-  explicit FakeCounters(std::uint32_t lcore_slots = 2, std::uint32_t vrf_slots = 4) : vrf_slots_(vrf_slots) {
+  explicit FakeCounters(std::uint32_t lcore_slots = 2, std::uint32_t vrf_slots = 4)
+      : layout_{lcore_slots, vrf_slots} {
     fd_ = Fd(::memfd_create("xktc-counters", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    size_ = kCountersOffset + std::size_t{lcore_slots} * vrf_slots * sizeof(VrfCounters);
+    size_ = layout_.bytes();
     EXPECT_EQ(::ftruncate(fd_.get(), static_cast<off_t>(size_)), 0);
     base_ = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), 0);
     EXPECT_NE(base_, MAP_FAILED);
@@ -36,14 +37,16 @@ class FakeCounters {
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] CountersHeader& header() const { return *static_cast<CountersHeader*>(base_); }
   [[nodiscard]] VrfCounters& slot(std::uint32_t lcore, std::uint32_t vrf) const {
-    auto* slots = reinterpret_cast<VrfCounters*>(static_cast<std::uint8_t*>(base_) + kCountersOffset);
-    return slots[std::size_t{lcore} * vrf_slots_ + vrf];
+    return layout_.counters(base_, lcore)[vrf];
+  }
+  [[nodiscard]] VrfOutcomes& outcomes(std::uint32_t lcore, std::uint32_t vrf) const {
+    return layout_.outcomes(base_, lcore)[vrf];
   }
 
  private:
   Fd fd_;
   std::size_t size_ = 0;
-  std::uint32_t vrf_slots_;
+  CountersLayout layout_;
   void* base_ = nullptr;
 };
 
