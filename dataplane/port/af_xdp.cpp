@@ -144,7 +144,7 @@ class AfXdpQueue final : public PortQueue {
   [[nodiscard]] std::expected<void, Error> ensure_bound(const AfXdpPlace& place) const;
 
   [[nodiscard]] std::uint16_t rx_burst(std::span<rte_mbuf*> out) override;
-  [[nodiscard]] bool pressed() const override { return rx_.available() > rx_.size / 2; }
+  [[nodiscard]] bool pressed() const override { return rx_.available() > rx_.size / 4; }
   [[nodiscard]] std::uint16_t tx_burst(std::span<rte_mbuf*> packets) override;
   [[nodiscard]] bool flush() override;
   [[nodiscard]] int wait_fd() const override { return gone() ? -1 : socket_.get(); }

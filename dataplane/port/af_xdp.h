@@ -25,7 +25,7 @@ struct AfXdpGeometry {
   std::uint32_t rx_frames = 4096;
   std::uint32_t fill_size = 4096;
   std::uint32_t completion_size = 4096;
-  std::uint32_t rx_size = 2048;
+  std::uint32_t rx_size = 4096;
   std::uint32_t tx_size = 2048;
 };
 
