@@ -1,31 +1,36 @@
-"""Configured VRFs bound to VRF devices, on VLAN and QinQ devices of the kernel, with real clients."""
+"""VRFs bound to VRF devices, on VLAN and QinQ devices of the kernel, with real clients and real Keas.
 
+First those of the configuration, then some that are found while everything runs.
+"""
+
+import pathlib
 import types
 
 import pytest
 
 from xkl.appliance import Appliance
 from xkl.clients import Client
-from xkl.kernel import SERVER, Core, KernelRouter, attachments, mac_of, tagged
+from xkl.kernel import SERVER, SMALL, Core, KernelRouter, attachments, mac_of, tagged
 from xkl.lab import run, wait_for
 from xkl.topology import appliance_section, attachment, subnet, vrf
 
 
 @pytest.fixture(scope="module")
 def site(lab):
-    """red: Kea, on VLAN 100 and QinQ 200.300 of p1. green: relay, untagged on p2, its server in vrf-core."""
+    """red: Kea, on VLAN 100 and QinQ 200.300 of p1. green: relay, untagged on p2, its server in vrf-core. vrf-*: found."""
     router = KernelRouter(lab)
     p1, p2 = router.wire("p1"), router.wire("p2")
-    router.vrf("vrf-red", 1001)
-    router.vrf("vrf-green", 1002)
-    router.vlan("p1", 100, "vrf-red", "10.0.0.1/24")
+    router.vrf("dev-red", 1001)
+    router.vrf("dev-green", 1002)
+    router.vlan("p1", 100, "dev-red", "10.0.0.1/24")
     router.vlan("p1", 200, protocol="802.1ad")
-    router.vlan("p1.200", 300, "vrf-red")
-    router.ip("link set p2 master vrf-green", "addr add 10.0.0.1/24 dev p2")
+    router.vlan("p1.200", 300, "dev-red")
+    router.ip("link set p2 master dev-green", "addr add 10.0.0.1/24 dev p2")
     core = Core(router, ["10.0.0"])
-    text = (appliance_section(lab, lab.tag)
-            + vrf("red", 'device = "vrf-red"\n', subnet(), attachment("p1.100"), attachment("p1.200.300"))
-            + vrf("green", 'device = "vrf-green"\n', '  [[vrf.subnet]]\n  prefix = "10.0.0.0/24"\n  gateway = "10.0.0.1"\n',
+    text = (appliance_section(lab, lab.tag) + SMALL
+            + '[discovery]\nenabled = true\ninclude = ["vrf-*"]\npool = "100-149"\nlease_time_s = 600\n'
+            + vrf("red", 'device = "dev-red"\n', subnet(), attachment("p1.100"), attachment("p1.200.300"))
+            + vrf("green", 'device = "dev-green"\n', '  [[vrf.subnet]]\n  prefix = "10.0.0.0/24"\n  gateway = "10.0.0.1"\n',
                   attachment("p2"), f'  [vrf.relay]\n  servers = ["{SERVER}"]\n  server_vrf = "core"\n'
                   "  server_id_override = true\n", engine="relay")
             + vrf("core", 'device = "vrf-core"\n', engine="relay") + f'  [vrf.relay]\n  servers = ["{SERVER}"]\n')
@@ -58,7 +63,7 @@ def test_each_vrf_has_its_own_leases(site):
 
 def test_relay_goes_by_the_table_of_the_server_vrf(site):
     """The main table and green's own know no way to the server: vrf-core's does, by a gateway."""
-    for words in ([], ["vrf", "vrf-green"]):
+    for words in ([], ["vrf", "dev-green"]):
         assert run("ip", "-n", site.router.ns, "route", "get", SERVER, *words, check=False).returncode != 0
     row = next(v for v in site.appliance.ctl("vrf", "list") if v["name"] == "green")
     assert row["state"] == "serving", row
@@ -103,6 +108,78 @@ def test_next_hop_moves_with_the_table(site):
 
 def vrf_row(site, name):
     return next(v for v in site.appliance.api("/v1/vrfs") if v["name"] == name)
+
+
+def keas(site):
+    return {row["vrf"]: row for row in site.appliance.api("/v1/kea")}
+
+
+def fresh_lease(site, ns, interface, label):
+    """A new client's lease there."""
+    client = Client(site.lab, "udhcpc", ns, interface, mac_of(ns, interface), label).start()
+    try:
+        return client.wait_bound(60)
+    finally:
+        client.stop()
+        run("ip", "-n", ns, "addr", "flush", "dev", interface)
+
+
+def test_a_vrf_comes_its_interface_moves_and_it_goes(site):
+    """vrf-green is made, an interface with a client in it; that moves to vrf-red; vrf-green is deleted."""
+    router, lab = site.router, site.lab
+    far = router.wire("p3")
+    interface = tagged(lab, far, 103)
+    router.ip("link add vrf-green type vrf table 1003", "link set vrf-green up")
+    router.vlan("p3", 103, "vrf-green", "10.3.0.1/24")
+    wait_for(lambda: attachments(site.appliance).get(("vrf-green", "p3.103", "103"), {}).get("state") == "serving",
+             "vrf-green to be served", 60)
+    lease = fresh_lease(site, far, interface, "udhcpc-green")
+    assert lease["address"].startswith("10.3.0.") and lease["server"] == "10.3.0.1"
+    green = vrf_row(site, "vrf-green")
+    pid = keas(site)["vrf-green"]["pid"]
+    assert pathlib.Path(f"/run/netns/{green['netns']}").exists() and green["handoff"] in router.links()
+
+    router.ip("link add vrf-red type vrf table 1004", "link set vrf-red up", "addr flush dev p3.103",
+              "link set p3.103 master vrf-red", "addr add 10.4.0.1/24 dev p3.103")
+    wait_for(lambda: attachments(site.appliance).get(("vrf-red", "p3.103", "103"), {}).get("state") == "serving",
+             "vrf-red to be served", 60)
+    lease = fresh_lease(site, far, interface, "udhcpc-red")
+    assert lease["address"].startswith("10.4.0.") and lease["server"] == "10.4.0.1"
+    assert not any(key[0] == "vrf-green" for key in attachments(site.appliance))
+
+    router.ip("link del vrf-green")
+    wait_for(lambda: "vrf-green" not in [v["name"] for v in site.appliance.api("/v1/vrfs")], "vrf-green to be gone", 30)
+    wait_for(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "its Kea to end", 30)
+    wait_for(lambda: not pathlib.Path(f"/run/netns/{green['netns']}").exists(), "its namespace to go", 30)
+    assert "vrf-green" not in keas(site) and green["handoff"] not in router.links()
+    rows = site.appliance.api("/v1/attachments")
+    assert not [r for r in rows if r["vrf"] == "vrf-green" or r["interface"] == green["handoff"]], rows
+    assert all(r["state"] == "serving" for r in rows), rows
+
+
+def test_names_that_share_their_first_14_letters(site):
+    """Two VRFs with the longest names there are, told apart by the last letter only, and one subnet."""
+    router, names = site.router, ("vrf-customer-1a", "vrf-customer-1b")
+    wires = {name: router.wire(f"p{name[-2:]}") for name in names}
+    for number, name in enumerate(names):
+        router.vrf(name, 1010 + number)
+        router.ip(f"link set p{name[-2:]} master {name}", f"addr add 10.5.0.1/24 dev p{name[-2:]}")
+    site.appliance.wait_serving(names, 60)
+    shown = keas(site)
+    assert shown[names[0]]["pid"] != shown[names[1]]["pid"] and shown[names[0]]["netns"] != shown[names[1]]["netns"]
+    assert len({vrf_row(site, name)["handoff"] for name in names}) == 2
+    for name, ns in wires.items():
+        assert fresh_lease(site, ns, "eth0", f"udhcpc-{name}")["address"] == "10.5.0.100"
+        assert [r["mac"] for r in site.appliance.ctl("lease", "list", "--vrf", name)] == [mac_of(ns, "eth0")]
+
+
+def test_clients_of_the_configured_vrfs_noticed_nothing(site):
+    for name in ("qinq", "untagged"):
+        client = site.clients[name]
+        seen = len(client.events())
+        client.renew()
+        client.wait_event({"renew", "RENEW"}, seen, 30)
+    assert all(row["restarts"] == 0 for row in keas(site).values())
 
 
 def test_the_law_of_counting_holds(site):
