@@ -196,14 +196,22 @@ Result<PortRecord> KernelClassifier::take_offloads(IfIndex ifindex, const std::s
     append_warning(record.warning, "receive VLAN offload unknown (" + active.error().message + ")");
     return record;
   }
-  for (const std::string& offload : *active)
-    if (std::ranges::find(record.offloads, offload) == record.offloads.end())
-      record.offloads.push_back(offload);
+  for (const auto* names : {&active->strips, &active->filters})
+    for (const std::string& offload : *names)
+      if (std::ranges::find(record.offloads, offload) == record.offloads.end())
+        record.offloads.push_back(offload);
   if (auto put = records_.put(record); !put) return std::unexpected(std::move(put.error()));
-  if (const auto taken = bpfmaps::set_vlan_offloads(ifindex, *active, false); !taken)
+  if (const auto taken = bpfmaps::set_vlan_offloads(ifindex, active->strips, false); !taken)
     append_warning(record.warning,
                    "receive VLAN offload stays on, so XDP takes tagged frames for untagged ones (" +
                        taken.error().message + ")");
+  if (const auto taken = bpfmaps::set_vlan_offloads(ifindex, active->filters, false); !taken)
+    append_warning(
+        record.warning,
+        "the VLAN filter stays on (" + taken.error().message +
+            "), so tagged frames come in only of VLANs for which the interface has a VLAN device, or "
+            "with `ip link set dev " +
+            name + " promisc on`");
   return record;
 }
 

@@ -14,8 +14,9 @@
 namespace xk::bpfmaps {
 namespace {
 
-// The kernel's names of NETIF_F_HW_VLAN_CTAG_RX and NETIF_F_HW_VLAN_STAG_RX.
-constexpr std::array<std::string_view, 2> kOffloads = {"rx-vlan-hw-parse", "rx-vlan-stag-hw-parse"};
+// The kernel's names of NETIF_F_HW_VLAN_CTAG_RX and NETIF_F_HW_VLAN_STAG_RX, and of the two _FILTER.
+constexpr std::array<std::string_view, 2> kStrips = {"rx-vlan-hw-parse", "rx-vlan-stag-hw-parse"};
+constexpr std::array<std::string_view, 2> kFilters = {"rx-vlan-filter", "rx-vlan-stag-filter"};
 
 // An ethtool command and the array that follows it, in words so that it is aligned.
 class Command {
@@ -97,17 +98,20 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
 
 }  // namespace
 
-Result<std::vector<std::string>> active_vlan_offloads(IfIndex ifindex) {
+Result<VlanOffloads> active_vlan_offloads(IfIndex ifindex) {
   auto ethtool = Ethtool::open(ifindex);
   if (!ethtool) return std::unexpected(std::move(ethtool.error()));
   auto names = feature_names(*ethtool);
-  if (!names) return names;
+  if (!names) return std::unexpected(std::move(names.error()));
   auto active = active_features(*ethtool, *names);
   if (!active) return std::unexpected(std::move(active.error()));
-  std::vector<std::string> found;
-  for (std::size_t bit = 0; bit < names->size(); ++bit)
-    if ((*active)[bit] && std::ranges::find(kOffloads, (*names)[bit]) != kOffloads.end())
-      found.push_back((*names)[bit]);
+  VlanOffloads found;
+  for (std::size_t bit = 0; bit < names->size(); ++bit) {
+    const std::string& name = (*names)[bit];
+    if (!(*active)[bit]) continue;
+    if (std::ranges::find(kStrips, name) != kStrips.end()) found.strips.push_back(name);
+    if (std::ranges::find(kFilters, name) != kFilters.end()) found.filters.push_back(name);
+  }
   return found;
 }
 

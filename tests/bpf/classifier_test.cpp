@@ -62,7 +62,7 @@ class ClassifierTest : public testing::Test {
     return state_dir() + "/xdp-ports/" + std::to_string(port.value) + ".json";
   }
   [[nodiscard]] std::vector<std::string> offloads() const {
-    return active_vlan_offloads(port).value_or(std::vector<std::string>{"unknown"});
+    return active_vlan_offloads(port).value_or(bpfmaps::VlanOffloads{{"unknown"}, {}}).strips;
   }
   [[nodiscard]] static bool exists(const std::string& path) { return std::filesystem::exists(path); }
 

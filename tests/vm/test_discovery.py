@@ -165,6 +165,22 @@ def test_vlan_aware_bridge(site):
     assert lease(site, access, "eth0", "udhcpc-acc6").startswith("10.6.0.")
 
 
+def test_network_card(site):
+    """eth0 and eth1 are virtio-net and wired to each other: a real driver's XDP, and its VLAN filter, which it
+    keeps: tagged frames come in because there is a VLAN device, and the warning tells of the others."""
+    router, far = site.router, site.lab.netns("nic")
+    run("ip", "link", "set", "eth0", "netns", router.ns)
+    run("ip", "link", "set", "eth1", "netns", far)
+    router.ip("link set eth0 up")
+    run("ip", "-n", far, "link", "set", "eth1", "up")
+    router.vrf("vrf-nic", 1013)
+    router.vlan("eth0", 26, "vrf-nic", "10.26.0.1/24")
+    wait_places(site, {("eth0.26", "eth0", "26")}, "vrf-nic")
+    assert lease(site, far, tagged(site.lab, far, 26, base="eth1"), "udhcpc-nic").startswith("10.26.0.")
+    warnings = [w for w in site.appliance.ctl("status")["warnings"] if "eth0" in w]
+    assert len(warnings) == 1 and "rx-vlan-filter" in warnings[0] and "generic" not in warnings[0], warnings
+
+
 def test_life_of_an_interface(site):
     """Down and up, another address, another name, deleted and made anew with a new index."""
     router = site.router

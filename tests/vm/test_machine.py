@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from xkl.appliance import SOURCE
-from xkl.lab import run
+from xkl.lab import run, wait_for
 
 DEVICES = {
     "vrf": ["type", "vrf", "table", "1003"],
@@ -34,8 +34,10 @@ def test_kernel_makes(ns, kind):
 
 
 def test_only_loopback_and_two_wired_interfaces():
-    """eth0 and eth1 see each other, and no interface is there that nobody made."""
-    assert sorted(p.name for p in pathlib.Path("/sys/class/net").iterdir() if p.is_dir()) == ["eth0", "eth1", "lo"]
+    """eth0 and eth1, which other tests may have lent to a namespace, and no interface that nobody made."""
+    def names():
+        return sorted(p.name for p in pathlib.Path("/sys/class/net").iterdir() if p.is_dir())
+    wait_for(lambda: names() == ["eth0", "eth1", "lo"], "two interfaces and the loopback")
     for name in ("eth0", "eth1"):
         assert os.path.basename(os.readlink(f"/sys/class/net/{name}/device/driver")) == "virtio_net"
 
