@@ -5,6 +5,7 @@
 #define XK_VRFS_MAX 4096u         /* VRFs of one appliance; ids run from 1 */
 #define XK_ATTACHMENTS_MAX 65536u /* attachments of one appliance, handoffs included; ids run from 1 */
 #define XK_ADDRESSES_MAX 262144u  /* addresses that are ours, over all attachments */
+#define XK_SERVERS_MAX 65536u     /* servers elsewhere: the sum over the VRFs of the relay engine */
 #define XK_XSKS_MAX 16384u        /* AF_XDP sockets: the sum of the receive queues of all ports */
 #define XK_VLAN_TAGS_MAX 2u       /* tags the header walk accepts in front of the network header */
 #define XK_IP6_EXTENSIONS_MAX 6u  /* IPv6 extension headers the header walk steps over */

@@ -40,7 +40,7 @@ struct AttachmentView {  // as the BPF map holds it, and what is configured and 
   std::string vrf;
   std::string interface;
   std::uint32_t ifindex = 0;
-  std::string vlan;  // "-", "100", "200.300"
+  std::string vlan;    // "-", "100", "200.300"
   std::string role;    // "client", "server", "handoff"
   std::string origin;  // of a client's: "configured", "discovered"
   std::string on;      // of a client's: the interface that has it, where the port is only under it
@@ -75,6 +75,18 @@ struct LeaseView {
   std::uint64_t lease_time_s = 0;
   std::uint64_t expires_unix_s = 0;
   std::string server;  // "kea"
+};
+
+// A server elsewhere, of a VRF of the relay engine, as the dataplane sees it.
+struct ServerView {
+  std::string vrf;
+  std::string address;
+  std::string mode;                // of the VRF: "all", "failover", "hash"
+  std::string state;               // "live", "dead", "unknown", "unreachable"
+  std::uint64_t since_unix_s = 0;  // since when it is live or dead; 0 otherwise
+  std::uint64_t requests = 0, replies = 0;
+  std::uint64_t last_reply_unix_s = 0;  // 0: none
+  std::uint32_t deaths = 0;             // times it was found dead
 };
 
 struct VrfView {
@@ -195,6 +207,7 @@ class Control {
   // vrf empty: all VRFs.
   [[nodiscard]] virtual Answer<std::vector<LeaseView>> leases(const std::string& vrf) = 0;
   [[nodiscard]] virtual Answer<std::vector<KeaView>> keas() = 0;
+  [[nodiscard]] virtual Answer<std::vector<ServerView>> servers() = 0;
   [[nodiscard]] virtual Answer<std::string> kea_command(const std::string& vrf, const std::string& json) = 0;
   [[nodiscard]] virtual Answer<std::string> config_show() = 0;  // TOML
   // A DHCP packet that arrives at an interface with these tags ("", "-", "100", "200.300").

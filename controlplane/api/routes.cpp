@@ -51,8 +51,11 @@ ApiReply get_vrf(Control& control, const ApiRequest&, const std::string& name) {
   if (!attachments) return failure_reply(std::move(attachments.error()));
   auto keas = control.keas();
   if (!keas) return failure_reply(std::move(keas.error()));
+  auto servers = control.servers();
+  if (!servers) return failure_reply(std::move(servers.error()));
 
-  VrfBody body{std::move(*vrf), std::move(*attachments), std::nullopt};
+  VrfBody body{std::move(*vrf), std::move(*attachments), std::nullopt, std::move(*servers)};
+  std::erase_if(body.servers, [&name](const ServerView& s) { return s.vrf != name; });
   std::erase_if(body.attachments, [&name](const AttachmentView& a) { return a.vrf != name; });
   const auto kea = std::ranges::find(*keas, name, &KeaView::vrf);
   if (kea != keas->end()) body.kea = std::move(*kea);

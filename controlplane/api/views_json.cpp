@@ -35,6 +35,18 @@ void each_field(Is<KeaView> auto& v, auto&& f) {
   f("directory", v.directory);
 }
 
+void each_field(Is<ServerView> auto& v, auto&& f) {
+  f("vrf", v.vrf);
+  f("address", v.address);
+  f("mode", v.mode);
+  f("state", v.state);
+  f("since_unix_s", v.since_unix_s);
+  f("requests", v.requests);
+  f("replies", v.replies);
+  f("last_reply_unix_s", v.last_reply_unix_s);
+  f("deaths", v.deaths);
+}
+
 void each_field(Is<AttachmentView> auto& v, auto&& f) {
   f("id", v.id);
   f("vrf", v.vrf);
@@ -177,6 +189,7 @@ void each_field(Is<VrfBody> auto& v, auto&& f) {
   f("vrf", v.vrf);
   f("attachments", v.attachments);
   f("kea", v.kea);
+  f("servers", v.servers);
 }
 void each_field(Is<AttachmentsBody> auto& v, auto&& f) { f("attachments", v.attachments); }
 void each_field(Is<LeasesBody> auto& v, auto&& f) { f("leases", v.leases); }
@@ -367,6 +380,7 @@ std::expected<View, Error> from_json(const Json& json) {
   template std::expected<View, Error> from_json<View>(const Json&);
 XK_API_VIEW(PortView)
 XK_API_VIEW(KeaView)
+XK_API_VIEW(ServerView)
 XK_API_VIEW(AttachmentView)
 XK_API_VIEW(CountersView)
 XK_API_VIEW(AllCountersView)

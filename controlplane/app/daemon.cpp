@@ -263,8 +263,27 @@ void Daemon::look_at_keas() {
   if (event_watch_.keas(keas)) event_watch_.served(*reconciler_, *machine_);
 }
 
+void Daemon::look_at_servers() {
+  const auto changes = server_watch_.look(adapters_->dataplane->servers());
+  for (const ServerWatch::Change& change : changes) {
+    const auto& vrfs = reconciler_->desired().snapshot.vrfs;
+    const auto vrf = std::ranges::find(vrfs, change.vrf, &VrfEntry::id);
+    if (vrf == vrfs.end()) continue;
+    const std::string server = "server " + to_string(change.address);
+    events_.record({.level = change.died ? EventLevel::warning : EventLevel::info,
+                    .kind = change.died ? event::kServerDead : event::kServerLive,
+                    .vrf = vrf->name,
+                    .interface = {},
+                    .text = change.died ? server + " has answered nothing for " +
+                                              std::to_string(vrf->dead_after_s) + " s"
+                                        : server + " answers again"});
+  }
+  if (!changes.empty()) event_watch_.served(*reconciler_, *machine_);
+}
+
 void Daemon::housekeeping() {
   on_keas();
+  look_at_servers();
   if (auto timer = loop_->at(EventLoop::now_ms() + kHousekeepingMs, [this] { housekeeping(); })) {
     housekeeping_timer_ = std::move(*timer);
   }

@@ -13,6 +13,7 @@
 #include "controlplane/app/event_watch.h"
 #include "controlplane/app/loop_control.h"
 #include "controlplane/app/options.h"
+#include "controlplane/app/server_watch.h"
 #include "controlplane/reconcile/reconciler.h"
 
 namespace xk::kead {
@@ -42,6 +43,7 @@ class Daemon {
   void on_keas();
   void housekeeping();
   void look_at_keas();
+  void look_at_servers();
 
   Options options_;
   Model first_model_;
@@ -63,6 +65,7 @@ class Daemon {
   bool refresh_pending_ = false;
   bool strays_stopped_ = false;
   std::pair<bool, std::uint32_t> dataplane_seen_{false, 0};  // connected, connects
+  ServerWatch server_watch_;
 };
 
 }  // namespace xk::kead

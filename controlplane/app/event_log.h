@@ -36,6 +36,8 @@ inline constexpr std::string_view kKeaReplaced = "kea_replaced";
 inline constexpr std::string_view kKeaSilent = "kea_silent";
 inline constexpr std::string_view kKeaDied = "kea_died";
 inline constexpr std::string_view kKeaStopped = "kea_stopped";
+inline constexpr std::string_view kServerDead = "server_dead";
+inline constexpr std::string_view kServerLive = "server_live";
 inline constexpr std::string_view kDataplaneConnected = "dataplane_connected";
 inline constexpr std::string_view kDataplaneGone = "dataplane_gone";
 }  // namespace event

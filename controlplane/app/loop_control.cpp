@@ -114,6 +114,12 @@ Answer<std::vector<api::KeaView>> LoopControl::keas() {
   });
 }
 
+Answer<std::vector<api::ServerView>> LoopControl::servers() {
+  return on_loop<std::vector<api::ServerView>>([this]() -> Answer<std::vector<api::ServerView>> {
+    return Views(parts_.reconciler, parts_.machine).servers();
+  });
+}
+
 // On the loop.
 Answer<VrfId> LoopControl::kea_of(const std::string& vrf) const {
   const Vrf* wanted = find_vrf(*parts_.reconciler.model(), vrf);

@@ -32,6 +32,7 @@ class LoopControl final : public api::Control {
   [[nodiscard]] api::Answer<api::AllCountersView> counters() override;
   [[nodiscard]] api::Answer<std::vector<api::LeaseView>> leases(const std::string& vrf) override;
   [[nodiscard]] api::Answer<std::vector<api::KeaView>> keas() override;
+  [[nodiscard]] api::Answer<std::vector<api::ServerView>> servers() override;
   [[nodiscard]] api::Answer<std::string> kea_command(const std::string& vrf,
                                                      const std::string& json) override;
   [[nodiscard]] api::Answer<std::string> config_show() override;

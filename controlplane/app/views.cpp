@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "controlplane/app/event_loop.h"
 #include "controlplane/model/lookup.h"
 #include "controlplane/model/names.h"
 #include "dataplane/base/outcome.h"
@@ -17,12 +18,23 @@ using api::AttachmentView;
 using api::CountersView;
 using api::KeaView;
 using api::PortView;
+using api::ServerView;
 using api::VrfView;
 
-std::uint64_t uptime_s(std::uint64_t started_unix_ms) {
+std::uint64_t unix_ms_now() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const auto now_ms =
-      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+
+// When that was, in Unix time; the dataplane's clock is the same as ours. 0: never.
+std::uint64_t unix_s_of(std::uint64_t monotonic_ms) {
+  const std::uint64_t now_ms = EventLoop::now_ms();
+  if (monotonic_ms == 0 || monotonic_ms > now_ms) return 0;
+  return (unix_ms_now() - (now_ms - monotonic_ms)) / 1000;
+}
+
+std::uint64_t uptime_s(std::uint64_t started_unix_ms) {
+  const std::uint64_t now_ms = unix_ms_now();
   return started_unix_ms == 0 || started_unix_ms > now_ms ? 0 : (now_ms - started_unix_ms) / 1000;
 }
 
@@ -44,6 +56,18 @@ std::string state_text(KeaState state) {
 }
 
 std::string origin_text(bool found) { return found ? "discovered" : "configured"; }
+
+std::string state_text(ServerState state) {
+  switch (state) {
+    case ServerState::live:
+      return "live";
+    case ServerState::dead:
+      return "dead";
+    case ServerState::unknown:
+      break;
+  }
+  return "unknown";
+}
 
 std::string role_text(AttachmentRole role) {
   switch (role) {
@@ -74,6 +98,8 @@ Views::Views(const Reconciler& reconciler, const Machine& machine)
       desired_(reconciler.desired()),
       dataplane_(machine.dataplane.status()) {
   for (const KeaStatus& status : machine.keas.status()) keas_.emplace(status.vrf, status);
+  for (const ServerStatus& status : machine.dataplane.servers())
+    servers_.emplace(std::pair(status.vrf, status.address), status);
   for (const AttachedPort& port : machine.classifier.attached()) attached_[port.ifindex] = port;
   for (const VrfEntry& vrf : desired_.snapshot.vrfs) {
     ids_[vrf.name] = vrf.id;
@@ -106,6 +132,11 @@ void Views::count_attachments() {
 const KeaStatus* Views::kea(VrfId id) const {
   const auto found = keas_.find(id);
   return found == keas_.end() ? nullptr : &found->second;
+}
+
+const ServerStatus* Views::server(VrfId id, Ip4 address) const {
+  const auto found = servers_.find({id, address});
+  return found == servers_.end() ? nullptr : &found->second;
 }
 
 VrfId Views::id_of(const std::string& name) const {
@@ -143,6 +174,21 @@ std::string Views::kea_trouble(VrfId id) const {
          (status->last_error.empty() ? "" : ": " + status->last_error);
 }
 
+// With server_mode "all" a silent server may be meant so (a stand-by one): it is trouble if all are.
+std::string Views::server_trouble(const Vrf& vrf, VrfId id) const {
+  std::string first;
+  std::size_t dead = 0;
+  for (const Ip4 address : vrf.relay.servers) {
+    const ServerStatus* status = server(id, address);
+    if (status == nullptr || status->state != ServerState::dead) continue;
+    ++dead;
+    if (first.empty()) first = to_string(address);
+  }
+  if (dead == 0 || (vrf.relay.server_mode == ServerMode::all && dead < vrf.relay.servers.size())) return {};
+  return dead == 1 ? "server " + first + " does not answer"
+                   : std::to_string(dead) + " servers do not answer, " + first + " is the first";
+}
+
 // The worst that is true of it.
 Views::VrfHealth Views::health(const Vrf& vrf, VrfId id, const Tally& tally) const {
   VrfHealth health{.state = "serving", .reason = {}};
@@ -172,6 +218,8 @@ Views::VrfHealth Views::health(const Vrf& vrf, VrfId id, const Tally& tally) con
   if (const auto impaired = desired_.impaired.find(id); impaired != desired_.impaired.end()) {
     return become("degraded", impaired->second.front());
   }
+  if (std::string trouble = server_trouble(vrf, id); !trouble.empty())
+    return become("degraded", std::move(trouble));
   return health;
 }
 
@@ -276,6 +324,34 @@ std::vector<KeaView> Views::keas() const {
       view.last_error = trouble->second.reason;
     }
     views.push_back(std::move(view));
+  }
+  return views;
+}
+
+std::vector<ServerView> Views::servers() const {
+  std::vector<ServerView> views;
+  for (const VrfEntry& vrf : desired_.snapshot.vrfs) {
+    if (vrf.engine != Engine::relay) continue;
+    for (const ServerEntry& entry : vrf.servers) {
+      ServerView view;
+      view.vrf = vrf.name;
+      view.address = to_string(entry.address);
+      view.mode = std::string(name_of(vrf.server_mode));
+      view.state = "unknown";
+      if (const ServerStatus* status = server(vrf.id, entry.address)) {
+        view.state = state_text(status->state);
+        if (status->state != ServerState::unknown) view.since_unix_s = unix_s_of(status->since_ms);
+        view.requests = status->requests;
+        view.replies = status->replies;
+        view.last_reply_unix_s = unix_s_of(status->last_reply_ms);
+        view.deaths = status->deaths;
+      }
+      if (entry.via.value == 0 || entry.next_hop.is_zero()) {
+        view.state = "unreachable";
+        view.since_unix_s = 0;
+      }
+      views.push_back(std::move(view));
+    }
   }
   return views;
 }

@@ -35,6 +35,8 @@ class Views {
   [[nodiscard]] std::vector<VrfState> vrf_states() const;
   [[nodiscard]] std::vector<AttachmentState> attachment_states() const;
   [[nodiscard]] std::vector<api::KeaView> keas() const;
+  // Of the VRFs of the relay engine, in their order.
+  [[nodiscard]] std::vector<api::ServerView> servers() const;
   [[nodiscard]] Result<std::vector<api::AttachmentView>> attachments() const;
   [[nodiscard]] Result<api::AllCountersView> counters() const;
   // What an operator should know and no other row says.
@@ -59,6 +61,9 @@ class Views {
   [[nodiscard]] VrfHealth health(const Vrf& vrf, VrfId id, const Tally& tally) const;
   [[nodiscard]] std::string kea_trouble(VrfId id) const;
   [[nodiscard]] const KeaStatus* kea(VrfId id) const;
+  [[nodiscard]] const ServerStatus* server(VrfId id, Ip4 address) const;
+  // What dead servers mean to the VRF; empty if nothing.
+  [[nodiscard]] std::string server_trouble(const Vrf& vrf, VrfId id) const;
   [[nodiscard]] VrfId id_of(const std::string& name) const;
   [[nodiscard]] std::string vrf_name(VrfId id) const;
   // Why an attachment of that VRF on that port is not served; empty if it is.
@@ -71,6 +76,7 @@ class Views {
   const Desired& desired_;
   DataplaneStatus dataplane_;
   std::map<VrfId, KeaStatus> keas_;
+  std::map<std::pair<VrfId, Ip4>, ServerStatus> servers_;
   std::map<IfIndex, AttachedPort> attached_;
   std::map<std::string, VrfId> ids_;
   std::map<VrfId, std::string> names_;

@@ -25,6 +25,10 @@ void print_vrf(const api::VrfBody& body, std::ostream& out) {
   out << "handoff:  " << safe_text(or_dash(vrf.handoff)) << '\n';
   out << "giaddr:   " << safe_text(or_dash(vrf.giaddr)) << "\n\n";
   print_attachments(body.attachments, out);
+  if (!body.servers.empty()) {
+    out << '\n';
+    print_servers(body.servers, out);
+  }
   if (body.kea) {
     out << '\n';
     print_keas({*body.kea}, out);
@@ -48,7 +52,7 @@ void add_vrf(CLI::App& app, Context& context) {
       });
 
   const auto name = std::make_shared<std::string>();
-  CLI::App& show = add_command(group, "show", "One VRF with its attachments and its Kea",
+  CLI::App& show = add_command(group, "show", "One VRF with its attachments and its Kea or servers",
                                "  xdp-keactl vrf show red\n"
                                "  xdp-keactl -o yaml vrf show red\n");
   show.add_option("NAME", *name, "The VRF's name")->required();

@@ -43,6 +43,25 @@ void print_attachments(const std::vector<api::AttachmentView>& attachments, std:
   table.print(out);
 }
 
+void print_servers(const std::vector<api::ServerView>& servers, std::ostream& out) {
+  Table table({{"SERVER"},
+               {"MODE"},
+               {"STATE"},
+               {"SINCE"},
+               {"REQUESTS", Align::right},
+               {"REPLIES", Align::right},
+               {"LAST REPLY"},
+               {"DEATHS", Align::right}},
+              "no servers elsewhere");
+  const auto when = [](std::uint64_t unix_s) { return unix_s == 0 ? std::string() : utc_text(unix_s); };
+  for (const api::ServerView& server : servers) {
+    table.row({server.address, server.mode, server.state, when(server.since_unix_s),
+               std::to_string(server.requests), std::to_string(server.replies),
+               when(server.last_reply_unix_s), std::to_string(server.deaths)});
+  }
+  table.print(out);
+}
+
 void print_keas(const std::vector<api::KeaView>& keas, std::ostream& out) {
   Table table({{"KEA OF VRF"},
                {"STATE"},

@@ -145,6 +145,9 @@ struct FileRelay {
   Given<Tpid> server_inner_tpid;
   Given<Mac> next_hop;
   Given<Ip4> source;
+  Given<Choice> server_mode{{static_cast<std::uint8_t>(RelaySettings{}.server_mode)}};
+  Given<std::uint32_t> dead_after_s{RelaySettings{}.dead_after_s};
+  Given<std::uint32_t> probe_interval_s{RelaySettings{}.probe_interval_s};
   Given<std::uint32_t> hops_max{RelaySettings{}.hops_max};
   Given<bool> link_selection{RelaySettings{}.link_selection};
   Given<bool> server_id_override{RelaySettings{}.server_id_override};

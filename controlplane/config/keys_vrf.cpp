@@ -224,7 +224,8 @@ const auto kAttachmentKeys = std::to_array<Key<FileAttachment>>({
 const auto kRelayKeys = std::to_array<Key<FileRelay>>({
     {&FileRelay::servers,
      {.name = "servers",
-      .description = "DHCP servers. Every request goes to all of them; replies are taken from these only.",
+      .description = "DHCP servers; server_mode says which of them a request goes to. Replies are taken from "
+                     "these only.",
       .example = "[\"192.0.2.10\", \"192.0.2.11\"]",
       .use = Use::relay,
       .max = 32,
@@ -283,6 +284,32 @@ const auto kRelayKeys = std::to_array<Key<FileRelay>>({
       .default_text = "each attachment's address",
       .use = Use::relay,
       .allowed = "a unicast address"}},
+    {&FileRelay::server_mode,
+     {.name = "server_mode",
+      .description =
+          "Which of the servers a request goes to: `all` of them; with `failover` the first of the list that "
+          "lives; with `hash` the one that the client (option 61, else its MAC address) hashes to, so that a "
+          "client always meets the same one and only a dead server's clients go to others. A request that "
+          "names a server (option 54) goes to that one with both. While every server is dead, all get it.",
+      .example = "\"failover\"",
+      .use = Use::relay,
+      .words = kServerModeNames}},
+    {&FileRelay::dead_after_s,
+     {.name = "dead_after_s",
+      .description = "A server that has answered no request for so long, at least two of them, is dead. One "
+                     "answer makes it live again.",
+      .example = "20",
+      .use = Use::relay,
+      .min = 1,
+      .max = 3600}},
+    {&FileRelay::probe_interval_s,
+     {.name = "probe_interval_s",
+      .description = "A dead server gets a client's DISCOVER or INFORM so often, beside the server that the "
+                     "request is for, to see whether it answers again.",
+      .example = "2",
+      .use = Use::relay,
+      .min = 1,
+      .max = 3600}},
     {&FileRelay::hops_max,
      {.name = "hops_max",
       .description = "Requests that have passed this many relays are dropped (RFC 1542 4.1.1).",

@@ -132,6 +132,9 @@ FileRelay file_of(const RelaySettings& relay, Engine engine) {
   file.vss = shown(vss_text(relay.vss));
   if (engine != Engine::relay) return file;
   file.servers = shown_list(relay.servers);
+  file.server_mode = shown_choice(relay.server_mode);
+  file.dead_after_s = shown(std::uint32_t{relay.dead_after_s});
+  file.probe_interval_s = shown(std::uint32_t{relay.probe_interval_s});
   file.server_vrf = shown(relay.server_vrf);
   file.server_interface = shown(relay.server_interface);
   file.server_vlan = shown(VlanIds{relay.server_outer.vid, relay.server_inner.vid});

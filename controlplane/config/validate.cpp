@@ -1,9 +1,11 @@
 #include "controlplane/config/validate.h"
 
 #include <bit>
+#include <string>
 #include <unordered_map>
 #include <variant>
 
+#include "bpf/shared/limits.h"
 #include "controlplane/config/keys.h"
 #include "controlplane/model/names.h"
 
@@ -103,6 +105,18 @@ void check_vrf_names(const FileConfig& file, Mistakes& mistakes) {
   }
 }
 
+// The dataplane keeps a place for each.
+void check_server_count(const FileConfig& file, Mistakes& mistakes) {
+  std::size_t servers = 0;
+  for (const FileVrf& vrf : file.vrfs) {
+    servers += vrf.relay.servers.value.size();
+    if (servers <= XK_SERVERS_MAX) continue;
+    mistakes.add(vrf.relay.servers.at, "servers: these are more than " + std::to_string(XK_SERVERS_MAX) +
+                                           " over all VRFs; that many can be watched");
+    return;
+  }
+}
+
 }  // namespace
 
 void check_discovery_uses(const FileDiscovery& file, Engine engine, Mistakes& mistakes) {
@@ -145,6 +159,7 @@ Model validate(const FileConfig& file, Mistakes& mistakes) {
   check_vrf_names(file, mistakes);
   for (const FileVrf& vrf : file.vrfs) model.vrfs.push_back(validate_vrf(file, vrf, mistakes));
   validate_discovery(file, model, mistakes);
+  check_server_count(file, mistakes);
   validate_attachments(file, model, mistakes);
   validate_circuit_ids(file, model, mistakes);
   return model;

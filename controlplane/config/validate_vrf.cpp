@@ -69,6 +69,9 @@ void validate_servers(const FileConfig& config, const FileVrf& file, RelaySettin
   const Tags tags = tags_of(relay.server_vlan, relay.server_outer_tpid, relay.server_inner_tpid,
                             "server_outer_tpid", "server_inner_tpid", mistakes);
   for (const Given<Ip4>& server : relay.servers.value) out.servers.push_back(server.value);
+  out.server_mode = static_cast<ServerMode>(relay.server_mode.value.index);
+  out.dead_after_s = static_cast<std::uint16_t>(relay.dead_after_s.value);
+  out.probe_interval_s = static_cast<std::uint16_t>(relay.probe_interval_s.value);
   out.server_vrf = relay.server_vrf.value;
   out.server_interface = relay.server_interface.value;
   out.server_outer = tags.outer;

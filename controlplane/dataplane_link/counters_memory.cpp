@@ -15,6 +15,7 @@ namespace {
 struct Shape {
   std::uint32_t lcore_slots;
   std::uint32_t vrf_slots;
+  std::uint32_t server_slots;
 };
 
 Result<Shape> check_header(const CountersHeader& header, std::size_t size) {
@@ -22,14 +23,17 @@ Result<Shape> check_header(const CountersHeader& header, std::size_t size) {
   const auto read = [](const std::uint32_t& field) {
     return *static_cast<const volatile std::uint32_t*>(&field);
   };
-  const Shape shape{read(header.lcore_slots), read(header.vrf_slots)};
+  const Shape shape{read(header.lcore_slots), read(header.vrf_slots), read(header.server_slots)};
   if (read(header.magic) != kCountersMagic || read(header.outcome_count) != XK_OUTCOME_COUNT)
     return std::unexpected(Error{"counters have another layout: install both daemons from one release"});
   if (shape.lcore_slots < 1 || shape.lcore_slots > kLcoresMax || shape.vrf_slots < 1 ||
       shape.vrf_slots > XK_VRFS_MAX + 1)
     return std::unexpected(Error{"counters have " + std::to_string(shape.lcore_slots) + " x " +
                                  std::to_string(shape.vrf_slots) + " slots, out of bounds"});
-  if (size < CountersLayout{shape.lcore_slots, shape.vrf_slots}.bytes())
+  if (shape.server_slots > kServerSlots)
+    return std::unexpected(
+        Error{"counters have " + std::to_string(shape.server_slots) + " slots of servers, out of bounds"});
+  if (size < CountersLayout{shape.lcore_slots, shape.vrf_slots, shape.server_slots}.bytes())
     return std::unexpected(Error{"counters are shorter than their slots"});
   return shape;
 }
@@ -65,7 +69,7 @@ Result<CountersMemory> CountersMemory::map(Fd memory) {
     return std::unexpected(errno_error("counters"));
   // Pages of a huge-page memfd may be missing when they are read: that would be a SIGBUS as well.
   if (filesystem.f_type != TMPFS_MAGIC) return std::unexpected(Error{"counters are in no ordinary memfd"});
-  constexpr std::size_t kSizeMax = CountersLayout{kLcoresMax, XK_VRFS_MAX + 1}.bytes();
+  constexpr std::size_t kSizeMax = CountersLayout{kLcoresMax, XK_VRFS_MAX + 1, kServerSlots}.bytes();
   const auto size = std::min(static_cast<std::size_t>(status.st_size), kSizeMax);
   if (size < kCountersOffset) return std::unexpected(Error{"counters are shorter than their header"});
   void* base = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, memory.get(), 0);
@@ -79,6 +83,7 @@ Result<CountersMemory> CountersMemory::map(Fd memory) {
   if (!shape) return std::unexpected(shape.error());
   mapped.lcore_slots_ = shape->lcore_slots;
   mapped.vrf_slots_ = shape->vrf_slots;
+  mapped.server_slots_ = shape->server_slots;
   return mapped;
 }
 
@@ -87,6 +92,7 @@ void CountersMemory::swap(CountersMemory& other) noexcept {
   std::swap(size_, other.size_);
   std::swap(lcore_slots_, other.lcore_slots_);
   std::swap(vrf_slots_, other.vrf_slots_);
+  std::swap(server_slots_, other.server_slots_);
   std::swap(device_, other.device_);
   std::swap(inode_, other.inode_);
 }
@@ -105,7 +111,7 @@ CountersMemory::~CountersMemory() {
 // The outcomes of a VRF are looked at only if it has counted a packet: whoever counts an outcome, some
 // lcore has counted its packet before. The pages of all others are not even there.
 void CountersMemory::add_to(std::vector<VrfCounts>& sums) const {
-  const CountersLayout layout{lcore_slots_, vrf_slots_};
+  const CountersLayout layout{lcore_slots_, vrf_slots_, server_slots_};
   if (sums.size() < vrf_slots_) sums.resize(vrf_slots_);
   for (std::uint32_t vrf = 0; vrf < vrf_slots_; ++vrf) {
     bool any = vrf == 0;
@@ -124,10 +130,41 @@ void CountersMemory::add_to(std::vector<VrfCounts>& sums) const {
   }
 }
 
+std::vector<ServerStatus> CountersMemory::servers() const {
+  const ServerSlot* slots = CountersLayout{lcore_slots_, vrf_slots_, server_slots_}.servers(base_);
+  const auto& header = *static_cast<const CountersHeader*>(base_);
+  const std::uint32_t used = std::min(header.servers_used.load(std::memory_order_acquire), server_slots_);
+  std::vector<ServerStatus> all;
+  for (std::uint32_t i = 0; i < used; ++i) {
+    const ServerSlot& slot = slots[i];
+    const std::uint64_t key = slot.key.load(std::memory_order_acquire);
+    if (key == 0 || key >> 32 > XK_VRFS_MAX) continue;
+    const ServerState state = slot.state.load(std::memory_order_acquire);
+    all.push_back({.vrf = VrfId{static_cast<std::uint32_t>(key >> 32)},
+                   .address = Ip4{static_cast<std::uint32_t>(key)},
+                   .state = state > ServerState::dead ? ServerState::unknown : state,
+                   .deaths = slot.deaths.load(std::memory_order_relaxed),
+                   .since_ms = slot.since_ms.get(),
+                   .requests = slot.requests.get(),
+                   .replies = slot.replies.get(),
+                   .last_reply_ms = slot.last_reply_ms.get()});
+    // It was given to another server while it was read.
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (slot.key.load(std::memory_order_relaxed) != key) all.pop_back();
+  }
+  std::ranges::sort(all, {},
+                    [](const ServerStatus& server) { return std::pair(server.vrf, server.address); });
+  return all;
+}
+
 void Totals::follow(CountersMemory memory) {
   if (follows(memory)) return;
   if (current_) current_->add_to(past_);
   current_ = std::move(memory);
+}
+
+std::vector<ServerStatus> Totals::servers() const {
+  return current_ ? current_->servers() : std::vector<ServerStatus>{};
 }
 
 std::vector<VrfCounts> Totals::read() const {

@@ -29,6 +29,7 @@ class CountersMemory {
   }
   // Adds every slot that has counted anything, and slot 0, to sums (grown as needed).
   void add_to(std::vector<VrfCounts>& sums) const;
+  [[nodiscard]] std::vector<ServerStatus> servers() const;
 
  private:
   CountersMemory() = default;
@@ -37,6 +38,7 @@ class CountersMemory {
   std::size_t size_ = 0;
   std::uint32_t lcore_slots_ = 0;
   std::uint32_t vrf_slots_ = 0;
+  std::uint32_t server_slots_ = 0;
   dev_t device_ = 0;
   ino_t inode_ = 0;
 };
@@ -51,6 +53,8 @@ class Totals {
     return current_.has_value() && current_->same_as(memory);
   }
   [[nodiscard]] std::vector<VrfCounts> read() const;
+  // Of the last one that was followed.
+  [[nodiscard]] std::vector<ServerStatus> servers() const;
 
  private:
   std::optional<CountersMemory> current_;

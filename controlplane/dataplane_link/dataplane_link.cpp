@@ -53,6 +53,9 @@ class UnixDataplaneLink final : public DataplaneLink {
   Result<> release_ports(const std::vector<IfIndex>& ifindexes) override;
   Result<> publish(const Snapshot& snapshot) override;
   [[nodiscard]] std::vector<VrfCounts> counters() const override { return totals_.read(); }
+  [[nodiscard]] std::vector<ServerStatus> servers() const override {
+    return channel_ ? totals_.servers() : std::vector<ServerStatus>{};
+  }
 
  private:
   bool accept_waiting();

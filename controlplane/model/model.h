@@ -119,6 +119,9 @@ struct RelaySettings {
   VlanTag server_inner{};
   Mac next_hop{};  // fixed next hop; zero: by the kernel's neighbour table
   Ip4 source{};    // giaddr and source for all attachments; 0: per attachment
+  ServerMode server_mode = ServerMode::all;
+  std::uint16_t dead_after_s = 10;
+  std::uint16_t probe_interval_s = 5;
   std::uint8_t hops_max = 16;
   bool link_selection = false;  // set when source is, and for the kea engine
   bool server_id_override = false;

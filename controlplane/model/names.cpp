@@ -13,6 +13,7 @@ std::string_view name_in(const std::array<std::string_view, N>& names, Enum valu
 
 std::string_view name_of(Engine engine) { return name_in(kEngineNames, engine); }
 std::string_view name_of(Option82Policy policy) { return name_in(kOption82PolicyNames, policy); }
+std::string_view name_of(ServerMode mode) { return name_in(kServerModeNames, mode); }
 std::string_view name_of(PortKind kind) { return name_in(kPortKindNames, kind); }
 std::string_view name_of(ExceptionPolicy policy) { return name_in(kExceptionPolicyNames, policy); }
 std::string_view name_of(LoopRole role) { return name_in(kLoopRoleNames, role); }

@@ -13,12 +13,14 @@ namespace xk {
 // Each list is indexed by the enumerator's value.
 inline constexpr std::array<std::string_view, 3> kEngineNames{"kea", "relay", "native"};
 inline constexpr std::array<std::string_view, 4> kOption82PolicyNames{"append", "replace", "keep", "drop"};
+inline constexpr std::array<std::string_view, 3> kServerModeNames{"all", "failover", "hash"};
 inline constexpr std::array<std::string_view, 4> kPortKindNames{"af_xdp", "ethdev", "pcap", "sim"};
 inline constexpr std::array<std::string_view, 2> kExceptionPolicyNames{"drop", "port"};
 inline constexpr std::array<std::string_view, 3> kLoopRoleNames{"rx", "vrf", "tx"};
 
 [[nodiscard]] std::string_view name_of(Engine engine);
 [[nodiscard]] std::string_view name_of(Option82Policy policy);
+[[nodiscard]] std::string_view name_of(ServerMode mode);
 [[nodiscard]] std::string_view name_of(PortKind kind);
 [[nodiscard]] std::string_view name_of(ExceptionPolicy policy);
 [[nodiscard]] std::string_view name_of(LoopRole role);

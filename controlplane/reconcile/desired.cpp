@@ -224,6 +224,9 @@ void DesiredBuilder::add_vrf_entry(const Vrf& vrf) {
   } else {
     const VrfId elsewhere = id_of(vrf.relay.server_vrf);
     if (elsewhere.value != 0) entry.server_vrf = elsewhere;
+    entry.server_mode = vrf.relay.server_mode;
+    entry.dead_after_s = vrf.relay.dead_after_s;
+    entry.probe_interval_s = vrf.relay.probe_interval_s;
     entry.giaddr = vrf.relay.source;
     entry.link_selection = vrf.relay.link_selection || !vrf.relay.source.is_zero();
   }

@@ -239,6 +239,19 @@ struct VrfCounts {
   std::vector<std::uint64_t> outcomes;  // by enum xk_outcome
 };
 
+// What the dataplane knows of one server of a VRF of the relay engine. Times are milliseconds of
+// CLOCK_MONOTONIC, 0 = never.
+struct ServerStatus {
+  VrfId vrf{};
+  Ip4 address{};
+  ServerState state = ServerState::unknown;
+  std::uint32_t deaths = 0;
+  std::uint64_t since_ms = 0;  // since when the state is what it is
+  std::uint64_t requests = 0, replies = 0;
+  std::uint64_t last_reply_ms = 0;
+  friend bool operator==(const ServerStatus&, const ServerStatus&) = default;
+};
+
 class DataplaneLink {
  public:
   virtual ~DataplaneLink() = default;
@@ -258,6 +271,8 @@ class DataplaneLink {
   [[nodiscard]] virtual Result<> publish(const Snapshot& snapshot) = 0;
   // All slots that ever counted anything, slot 0 always; empty if no dataplane ever connected.
   [[nodiscard]] virtual std::vector<VrfCounts> counters() const = 0;
+  // Of the connected dataplane, ordered by VRF and address; empty without one.
+  [[nodiscard]] virtual std::vector<ServerStatus> servers() const = 0;
 };
 
 }  // namespace xk

@@ -171,9 +171,10 @@ void Forwarding::index_addresses() {
   }
   for (const VrfEntry& entry : snapshot_.vrfs) {
     own(entry, entry.giaddr);
-    for (const ServerEntry& server : entry.servers) {
+    for (std::uint32_t i = 0; i < entry.servers.size(); ++i) {
+      const ServerEntry& server = entry.servers[i];
       own(entry, server.source);
-      servers_.insert(address_key(entry.id.value, server.address), 1);
+      servers_.insert(address_key(entry.id.value, server.address), i);
       servers_in_.insert(address_key(entry.server_vrf.value, server.address), 1);
     }
   }

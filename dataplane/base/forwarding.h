@@ -120,6 +120,10 @@ class Forwarding {
   [[nodiscard]] bool is_server_of(const VrfEntry& client_vrf, Ip4 address) const {
     return servers_.contains(address_key(client_vrf.id.value, address));
   }
+  // Its place among them, or FlatIndex::kAbsent.
+  [[nodiscard]] std::uint32_t server_index(const VrfEntry& client_vrf, Ip4 address) const {
+    return servers_.find(address_key(client_vrf.id.value, address));
+  }
   // Whether any VRF that has its servers in server_vrf has this one.
   [[nodiscard]] bool is_server_in(VrfId server_vrf, Ip4 address) const {
     return servers_in_.contains(address_key(server_vrf.value, address));

@@ -71,6 +71,9 @@ struct ServerEntry {
 
 enum class Engine : std::uint8_t { kea = 0, relay = 1, native = 2 };
 
+// Which of a VRF's servers a request goes to (relay/choose_servers.h).
+enum class ServerMode : std::uint8_t { all = 0, failover = 1, hash = 2 };
+
 // RFC 6607 VSS-Information: type 0 (NVT ASCII name), 1 (RFC 2685 VPN-ID) or 255 (global).
 struct VssEntry {
   bool enabled = false;
@@ -85,13 +88,16 @@ struct alignas(64) VrfEntry {
   VrfId server_vrf{};  // where its servers are; itself unless configured
   Ip4 giaddr{};        // Kea engine: handoff address; relay engine: configured source, or 0 = per attachment
   Engine engine = Engine::kea;
+  ServerMode server_mode = ServerMode::all;
+  std::uint16_t dead_after_s = 10;     // requests unanswered for so long: the server is dead
+  std::uint16_t probe_interval_s = 5;  // between the requests that a dead server gets as well
   std::uint8_t hops_max = 16;
   bool link_selection = false;         // sub-option 5
   bool server_id_override = false;     // sub-option 11
   bool relay_flags = false;            // sub-option 10
   std::uint16_t queue_depth = 512;     // packets, power of two
   std::uint32_t quantum_bytes = 2048;  // of the deficit-round-robin scheduler
-  std::vector<ServerEntry> servers;    // requests go to all of them
+  std::vector<ServerEntry> servers;    // server_mode says which of them a request goes to
   VssEntry vss{};
   std::string name;
   friend bool operator==(const VrfEntry&, const VrfEntry&) = default;

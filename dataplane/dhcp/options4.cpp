@@ -27,6 +27,13 @@ class Scan {
         options_.overload = message_[part.value()];
         if (options_.overload == 0 || options_.overload > 3) return XK_OPTION_OVERLOAD_BAD;
         break;
+      // A relay only looks at these: what is wrong with them is the server's to say.
+      case option4::kServerIdentifier:
+        if (part.length == 4 && options_.server_id.is_zero()) options_.server_id = address_at(part.value());
+        break;
+      case option4::kClientIdentifier:
+        if (options_.client_id.length == 0) options_.client_id = part;
+        break;
       case option4::kRelayAgentInformation:
         if (options_.agent_count == options_.agent.size()) return XK_OPTION82_BAD;
         options_.agent[options_.agent_count++] = part;
@@ -38,6 +45,11 @@ class Scan {
   }
 
  private:
+  [[nodiscard]] Ip4 address_at(std::size_t at) const {
+    const std::uint8_t* bytes = message_.data() + at;
+    return Ip4{std::uint32_t{xk_load_be16(bytes)} << 16 | xk_load_be16(bytes + 2)};
+  }
+
   Bytes message_;
   Options4& options_;
 };

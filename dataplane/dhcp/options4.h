@@ -17,6 +17,8 @@ namespace option4 {
 inline constexpr std::uint8_t kPad = 0;
 inline constexpr std::uint8_t kOverload = 52;
 inline constexpr std::uint8_t kMessageType = 53;
+inline constexpr std::uint8_t kServerIdentifier = 54;
+inline constexpr std::uint8_t kClientIdentifier = 61;
 inline constexpr std::uint8_t kRelayAgentInformation = 82;
 inline constexpr std::uint8_t kEnd = 255;
 }  // namespace option4
@@ -65,6 +67,8 @@ struct Options4 {
   MessageType type = MessageType::none;
   std::uint8_t overload = 0;  // option 52: bit 0 file, bit 1 sname
   std::uint16_t end = 0;      // offset of END in the options field
+  Ip4 server_id{};            // option 54, 0: none that is one address
+  OptionPart client_id{};     // option 61, of several the first; length 0: none
   std::uint8_t agent_count = 0;
   std::array<OptionPart, kOptionPartsMax> agent;  // parts of option 82, in the order they are joined
   [[nodiscard]] std::span<const OptionPart> agent_parts() const { return {agent.data(), agent_count}; }

@@ -62,7 +62,7 @@ std::expected<void, Error> Pipeline::add_port(const PortKey& key, PortQueues que
     }
   }
   for (auto& port : added) ports_.push_back(std::move(port));
-  put_in_force(make_generation(generation_->forwarding, generation_->queues));
+  put_in_force(make_generation(generation_->forwarding, generation_->queues, generation_->servers));
   return {};
 }
 
@@ -78,7 +78,7 @@ void Pipeline::remove_port(const PortKey& key) {
   if (removed.empty()) return;
   // The loops count what was lost until now as they leave the old generation.
   for (const auto& port : removed) find_losses(*port);
-  put_in_force(make_generation(generation_->forwarding, generation_->queues));
+  put_in_force(make_generation(generation_->forwarding, generation_->queues, generation_->servers));
   close(std::move(removed));
 }
 
@@ -159,10 +159,12 @@ std::expected<std::vector<VrfQueue*>, Error> Pipeline::arrange_queues(const Forw
 }
 
 std::unique_ptr<Generation> Pipeline::make_generation(std::shared_ptr<const Forwarding> forwarding,
-                                                      std::vector<VrfQueue*> queues) const {
+                                                      std::vector<VrfQueue*> queues,
+                                                      SlotsOfServers servers) const {
   auto generation = std::make_unique<Generation>();
   generation->forwarding = std::move(forwarding);
   generation->queues = std::move(queues);
+  generation->servers = std::move(servers);
   generation->loops.resize(loops_.size());
   generation->port_of_id.assign(std::size_t{1} << 16, nullptr);
   const auto entry_of = [&](const RuntimePort& port) -> const PortEntry* {

@@ -13,7 +13,7 @@ namespace xk {
 namespace {
 
 constexpr std::uint32_t kVrfSlots = XK_VRFS_MAX + 1;
-constexpr CountersLayout kLayout{kLcoresMax, kVrfSlots};
+constexpr CountersLayout kLayout{kLcoresMax, kVrfSlots, kServerSlots};
 constexpr std::size_t kRegionBytes = kLayout.bytes();
 
 }  // namespace
@@ -32,6 +32,7 @@ std::expected<CountersRegion, Error> CountersRegion::make() {
   auto* header = new (at) CountersHeader;
   header->lcore_slots = kLcoresMax;
   header->vrf_slots = kVrfSlots;
+  header->server_slots = kServerSlots;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   header->started_unix_ms.store(
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()));
@@ -55,6 +56,8 @@ std::expected<Fd, Error> CountersRegion::read_only() const {
 CountersBlock CountersRegion::block(std::uint32_t slot) {
   return {{kLayout.counters(at_, slot), kVrfSlots}, {kLayout.outcomes(at_, slot), kVrfSlots}};
 }
+
+std::span<ServerSlot> CountersRegion::servers() { return {kLayout.servers(at_), kServerSlots}; }
 
 std::uint64_t CountersRegion::total(VrfId vrf, Counter VrfCounters::* counter) {
   std::uint64_t sum = 0;

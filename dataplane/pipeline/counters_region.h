@@ -36,6 +36,8 @@ class CountersRegion {
   [[nodiscard]] CountersHeader& header() { return *static_cast<CountersHeader*>(at_); }
   // The slots of one writer.
   [[nodiscard]] CountersBlock block(std::uint32_t slot);
+  // Of servers, all loops'.
+  [[nodiscard]] std::span<ServerSlot> servers();
   // Sums over all writers.
   [[nodiscard]] std::uint64_t total(VrfId vrf, Counter VrfCounters::* counter);
   [[nodiscard]] std::uint64_t total(VrfId vrf, Outcome outcome);

@@ -8,6 +8,7 @@
 
 #include "dataplane/base/forwarding.h"
 #include "dataplane/pipeline/runtime_port.h"
+#include "dataplane/pipeline/server_slots.h"
 #include "dataplane/pipeline/vrf_queue.h"
 
 namespace xk {
@@ -34,6 +35,7 @@ struct Generation {
   std::vector<RuntimePort*> ports;               // by slot; null: none there
   std::vector<RuntimePort*> port_of_id;          // by PortId; null: not here (yet, or any more)
   std::vector<LoopView> loops;
+  SlotsOfServers servers;
 };
 
 }  // namespace xk

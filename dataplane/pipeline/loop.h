@@ -115,6 +115,7 @@ class Loop {
   void look_up(const Waiting& waiting, Received& received) const;
   void process_one(const Waiting& waiting, const Received& received);
   void request(const Received& received, rte_mbuf* mbuf);
+  void note_reply(const Emission& emission);
   void finish(rte_mbuf* in, const Verdict& verdict, const Emission& emission, PacketKind kind);
   void send_to(rte_mbuf* out, const Emission& emission, PacketKind kind, VrfId counted);
   [[nodiscard]] bool have_spare();

@@ -27,7 +27,8 @@ std::uint64_t machine_now_ms() {
 
 }  // namespace
 
-Pipeline::Pipeline(PipelineOptions options) : options_(std::move(options)) {
+Pipeline::Pipeline(PipelineOptions options)
+    : options_(std::move(options)), server_slots_(options_.counters->servers(), options_.counters->header()) {
   if (options_.loops.empty()) options_.loops.push_back({});
   if (options_.now_ms == nullptr) options_.now_ms = machine_now_ms;
   shared_.pool = options_.pool;
@@ -43,7 +44,7 @@ Pipeline::~Pipeline() {
 std::expected<std::unique_ptr<Pipeline>, Error> Pipeline::make(PipelineOptions options) {
   std::unique_ptr<Pipeline> pipeline(new Pipeline(std::move(options)));
   if (auto made = pipeline->make_loops(); !made) return std::unexpected(std::move(made.error()));
-  pipeline->put_in_force(pipeline->make_generation(nullptr, {}));
+  pipeline->put_in_force(pipeline->make_generation(nullptr, {}, {}));
   return pipeline;
 }
 
@@ -131,8 +132,10 @@ std::expected<void, Error> Pipeline::publish(std::unique_ptr<const Forwarding> f
   std::vector<QueuePool::Handle> made;
   auto queues = arrange_queues(*forwarding, made);
   if (!queues) return std::unexpected(std::move(queues.error()));
+  auto servers = server_slots_.assign(forwarding->snapshot(), options_.now_ms());
+  if (!servers) return std::unexpected(std::move(servers.error()));
   std::shared_ptr<const Forwarding> shared = std::move(forwarding);
-  auto generation = make_generation(shared, *queues);
+  auto generation = make_generation(shared, *queues, std::move(*servers));
 
   // Of no effect on packets but the size of a turn.
   for (const VrfEntry& vrf : shared->snapshot().vrfs)
@@ -148,6 +151,7 @@ std::expected<void, Error> Pipeline::publish(std::unique_ptr<const Forwarding> f
   put_in_force(std::move(generation));
   options_.counters->header().generation.store(shared->snapshot().generation);
   drain(std::move(replaced));
+  server_slots_.retain(shared->snapshot());
   return {};
 }
 

@@ -13,6 +13,7 @@
 #include "dataplane/base/forwarding.h"
 #include "dataplane/pipeline/counters_region.h"
 #include "dataplane/pipeline/loop.h"
+#include "dataplane/pipeline/server_slots.h"
 
 namespace xk {
 
@@ -79,7 +80,8 @@ class Pipeline {
       const Forwarding& forwarding, std::vector<QueuePool::Handle>& made);
   [[nodiscard]] std::vector<std::uint32_t> owners(const Forwarding& forwarding) const;
   [[nodiscard]] std::unique_ptr<Generation> make_generation(std::shared_ptr<const Forwarding> forwarding,
-                                                            std::vector<VrfQueue*> queues) const;
+                                                            std::vector<VrfQueue*> queues,
+                                                            SlotsOfServers servers) const;
   [[nodiscard]] std::expected<void, Error> watch(const RuntimePort& port);
   void close(std::vector<std::unique_ptr<RuntimePort>> ports);
   void put_in_force(std::unique_ptr<Generation> generation);
@@ -92,6 +94,7 @@ class Pipeline {
   std::vector<std::unique_ptr<Loop>> loops_;
   std::vector<std::thread> threads_;
   std::unique_ptr<Generation> generation_;
+  ServerSlots server_slots_;
   QueuePool queue_pool_;
   std::vector<QueuePool::Handle> queues_;  // of the VRFs of the snapshot in force
   std::vector<std::unique_ptr<RuntimePort>> ports_;

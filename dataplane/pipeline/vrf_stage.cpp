@@ -1,9 +1,12 @@
 #include <rte_prefetch.h>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "dataplane/pipeline/loop.h"
+#include "dataplane/relay/choose_servers.h"
+#include "dataplane/relay/server_health.h"
 
 namespace xk {
 namespace {
@@ -85,7 +88,10 @@ void Loop::look_up(const Waiting& waiting, Received& received) const {
   received.vrf = nullptr;
   if (received.attachment == nullptr || received.attachment->vrf != waiting.vrf) return;
   received.vrf = forwarding_->vrf(waiting.vrf);
-  if (received.vrf != nullptr) rte_prefetch0(forwarding_->ways(*received.vrf).data());
+  if (received.vrf == nullptr) return;
+  rte_prefetch0(forwarding_->ways(*received.vrf).data());
+  const std::span<ServerSlot* const> slots = generation_->servers.of(*received.vrf);
+  if (!slots.empty()) rte_prefetch0(slots.front());
 }
 
 void Loop::process_one(const Waiting& waiting, const Received& received) {
@@ -100,23 +106,28 @@ void Loop::process_one(const Waiting& waiting, const Received& received) {
   }
   if (received.attachment->role == AttachmentRole::client) return request(received, mbuf);
   const Verdict verdict = relay_reply(received, *forwarding_, recent_, frame_room(spare_), emission);
+  if (!verdict.dropped() && !emission.server.is_zero()) note_reply(emission);
   finish(mbuf, verdict, emission, kind_of(received.attachment->role));
 }
 
-// To every server of the VRF: the last one's copy takes the packet along, those before it are further
-// packets made of it.
+// To the servers chosen: the first takes the packet along, those after it get further packets made of it.
 void Loop::request(const Received& received, rte_mbuf* mbuf) {
-  const std::size_t servers = received.vrf->servers.size();
   const VrfId vrf = received.vrf->id;
+  const std::span<ServerSlot* const> slots = generation_->servers.of(*received.vrf);
+  std::uint64_t chosen = slots.empty() ? 1 : choose_servers(received, slots);
+  const auto first_index = static_cast<std::size_t>(std::countr_zero(chosen));
+  chosen &= chosen - 1;
   Emission emission;
-  const Verdict first = relay_request(received, *forwarding_, 0, recent_, frame_room(spare_), emission);
+  const Verdict first =
+      relay_request(received, *forwarding_, first_index, recent_, frame_room(spare_), emission);
+  if (!first.dropped() && !slots.empty()) count_request(*slots[first_index], now_ms_, emission.answer_due);
   // What is wrong with the packet itself is wrong for all servers.
   const bool of_the_server =
       first.drop_reason == XK_SERVER_UNRESOLVED || first.drop_reason == XK_PACKET_TOO_BIG;
-  if (servers <= 1 || (first.dropped() && !of_the_server))
-    return finish(mbuf, first, emission, PacketKind::request);
+  if (first.dropped() && !of_the_server) return finish(mbuf, first, emission, PacketKind::request);
   rte_mbuf* copy = nullptr;
-  for (std::size_t i = 1; i < servers; ++i) {
+  for (; chosen != 0; chosen &= chosen - 1) {
+    const auto index = static_cast<std::size_t>(std::countr_zero(chosen));
     counters_[vrf.value].copies.add(1);
     if (copy == nullptr) copy = rte_pktmbuf_alloc(shared_.pool);
     if (copy == nullptr) {
@@ -124,16 +135,25 @@ void Loop::request(const Received& received, rte_mbuf* mbuf) {
       continue;
     }
     Emission further;
-    const Verdict verdict = relay_request(received, *forwarding_, i, recent_, frame_room(copy), further);
+    const Verdict verdict = relay_request(received, *forwarding_, index, recent_, frame_room(copy), further);
     if (verdict.dropped()) {
       count_drop(vrf, verdict.drop_reason);
       continue;
     }
+    count_request(*slots[index], now_ms_, further.answer_due);
     set_frame_length(copy, further.length);
     send_to(std::exchange(copy, nullptr), further, PacketKind::request, vrf);
   }
   if (copy != nullptr) rte_pktmbuf_free(copy);
   finish(mbuf, first, emission, PacketKind::request);
+}
+
+// The server that sent it answers.
+void Loop::note_reply(const Emission& emission) {
+  const VrfEntry& vrf = *forwarding_->vrf(emission.out->vrf);
+  const std::span<ServerSlot* const> slots = generation_->servers.of(vrf);
+  const std::uint32_t index = forwarding_->server_index(vrf, emission.server);
+  if (index < slots.size()) count_reply(*slots[index], now_ms_);
 }
 
 // Counts what the rules say of the packet in; if it goes on, the spare buffer is the packet out and

@@ -28,8 +28,10 @@ struct Received {
 // Where a built frame goes.
 struct Emission {
   const AttachmentEntry* out = nullptr;
-  PortId port{};           // its port
-  std::size_t length = 0;  // bytes of the frame
+  PortId port{};            // its port
+  std::size_t length = 0;   // bytes of the frame
+  bool answer_due = false;  // a request that this server answers, if it is there
+  Ip4 server{};             // of a reply: who sent it; 0: our Kea
 };
 
 // What becomes of a packet. drop_reason is XK_OUTCOME_COUNT if it goes on; a dropped one has no notes.
@@ -45,9 +47,9 @@ struct Verdict {
 };
 
 // A client's (or downstream relay's) request on a client attachment: op BOOTREQUEST. Writes the
-// frame for servers[server_index] of the VRF into out (at least kFrameMax bytes). Every index gives
-// the same verdict as index 0, but for SERVER_UNRESOLVED, the addresses and what the MTU of the way
-// out decides. The request is remembered for index 0 only.
+// frame for servers[server_index] of the VRF into out (at least kFrameMax bytes): choose_servers.h
+// says which. Every index gives the same verdict, but for SERVER_UNRESOLVED, the addresses and what
+// the MTU of the way out decides.
 //
 // The first rule that fails names the drop, in this order: datagram, port, fixed header, options,
 // option 53, hops, giaddr, option 82, server, room. hops goes out one higher (RFC 1542 4.1.1). A

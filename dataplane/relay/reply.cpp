@@ -196,6 +196,7 @@ Verdict send(const Received& received, const Forwarding& forwarding, const Recen
       write_frame(attachment.outer, attachment.inner, port, destination, reply.message.xid(), length, out);
   emission.out = &attachment;
   emission.port = attachment.port;
+  if (received.attachment->role != AttachmentRole::handoff) emission.server = reply.datagram.source;
 
   Verdict verdict;
   if (reply.datagram.checksum_partial) verdict.note(XK_NOTE_UDP_CHECKSUM_PARTIAL);

@@ -177,6 +177,16 @@ Written write_message(const Received& received, const Request& request, Ip4 link
   return written;
 }
 
+// Whether this server answers the request, if it is there (RFC 2131 4.3). One that it knows nothing of
+// it may leave alone: server_health.h does not judge by a single one.
+bool is_answer_due(const Received& received, const Forwarding& forwarding, const Request& request,
+                   Ip4 server) {
+  const MessageType type = request.options.type;
+  if (type == MessageType::decline || type == MessageType::release) return false;
+  const Ip4 named = request.options.server_id;
+  return named.is_zero() || named == server || forwarding.is_own_address(received.vrf->id, named);
+}
+
 // Sends the request to one server.
 Verdict send(const Received& received, const Forwarding& forwarding, const Request& request,
              std::size_t server_index, RecentRequests& recent, MutableBytes out, Emission& emission) {
@@ -184,17 +194,14 @@ Verdict send(const Received& received, const Forwarding& forwarding, const Reque
   if (server_index >= ways.size()) return Verdict::drop(XK_SERVER_NONE);
   const Way& way = ways[server_index];
   const ServerEntry& server = way.server;
-  if (!way.there || server.next_hop.is_zero() || server.source.is_zero()) {
-    // Other servers of the list may be reached all the same.
-    if (server_index == 0) remember(received, request, request.action != Option82Action::pass, recent);
+  if (!way.there || server.next_hop.is_zero() || server.source.is_zero())
     return Verdict::drop(XK_SERVER_UNRESOLVED);
-  }
   const PortEntry& port = *forwarding.port(way.port);
   const Ip4 link = link_of(received, request);
   const MutableBytes message =
       out.subspan(headers_size(way.outer, way.inner), message_max(way.outer, way.inner, port, out));
   const Written written = write_message(received, request, link, message);
-  if (server_index == 0) remember(received, request, written.own_option82, recent);
+  remember(received, request, written.own_option82, recent);
   if (written.length == 0) return Verdict::drop(XK_PACKET_TOO_BIG);
   const Ip4 giaddr = giaddr_of(received, request, written.own_option82 && !link.is_zero());
   if (giaddr.is_zero()) return Verdict::drop(XK_VRF_NOT_SERVED);
@@ -206,6 +213,7 @@ Verdict send(const Received& received, const Forwarding& forwarding, const Reque
                   request.message.xid(), written.length, out);
   emission.out = forwarding.attachment(server.via);
   emission.port = way.port;
+  emission.answer_due = is_answer_due(received, forwarding, request, server.address);
 
   Verdict verdict;
   if (request.datagram.checksum_partial) verdict.note(XK_NOTE_UDP_CHECKSUM_PARTIAL);

@@ -1,10 +1,12 @@
 #include "tests/packets/samples.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <iostream>
 
 #include "bpf/shared/walk.h"
+#include "dataplane/relay/choose_servers.h"
 #include "tests/packets/frame_check.h"
 #include "tests/packets/packet_text.h"
 #include "tests/packets/snapshot_text.h"
@@ -30,6 +32,15 @@ Packet packet(std::string_view name, const std::vector<std::string_view>& statem
   return made;
 }
 
+// The first of those that the request goes to, with nothing known of them.
+std::size_t choose_server(const Received& received) {
+  std::vector<ServerSlot> slots(received.vrf->servers.size());
+  std::vector<ServerSlot*> pointers;
+  for (ServerSlot& slot : slots) pointers.push_back(&slot);
+  const std::uint64_t chosen = choose_servers(received, pointers);
+  return chosen == 0 ? 0 : static_cast<std::size_t>(std::countr_zero(chosen));
+}
+
 }  // namespace
 
 std::unique_ptr<const Forwarding> sample_forwarding() {
@@ -40,7 +51,7 @@ std::unique_ptr<const Forwarding> sample_forwarding() {
            "port 3 name=wan mac=02:00:00:00:01:03",
            "vrf 1 name=red engine=kea giaddr=169.254.0.2",
            "vrf 2 name=blue engine=relay server_vrf=3 link_selection=1 server_id_override=1 relay_flags=1 "
-           "vss=0:\"blue\"",
+           "vss=0:\"blue\" server_mode=hash",
            "vrf 3 name=core engine=relay",
            "attachment 1 port=1 vrf=1 subnet=10.0.0.0/24 link_address=10.0.0.0 server_identifier=10.0.0.1 "
            "circuit_id=\"lan:0.0\" remote_id=\"edge:red\" policy=append trusted=1",
@@ -56,6 +67,7 @@ std::unique_ptr<const Forwarding> sample_forwarding() {
            "attachment 11 role=server port=3 vrf=3 outer=10 local=192.0.2.1 answer_arp=1",
            "server 1 169.254.0.3 via=10 next_hop=02:00:00:00:0e:01 source=169.254.0.2",
            "server 2 198.51.100.1 via=11 next_hop=02:00:00:00:0f:01 source=192.0.2.1",
+           "server 2 198.51.100.2 via=11 next_hop=02:00:00:00:0f:02 source=192.0.2.1",
        })
     must(named.apply(line));
   return must(Forwarding::make(named.snapshot));
@@ -129,7 +141,8 @@ Outcome4 run_frame(const Forwarding& forwarding, PortId port, Bytes frame, Recen
   if (result.arp) {
     result.verdict = answer_arp(received, forwarding, out, result.emission);
   } else if (received.attachment->role == AttachmentRole::client) {
-    result.verdict = relay_request(received, forwarding, 0, recent, out, result.emission);
+    result.verdict =
+        relay_request(received, forwarding, choose_server(received), recent, out, result.emission);
   } else {
     result.verdict = relay_reply(received, forwarding, recent, out, result.emission);
   }

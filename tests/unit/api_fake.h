@@ -154,6 +154,14 @@ class FakeControl : public Control {
     if (failure) return std::unexpected(*failure);
     return empty ? std::vector<KeaView>{} : two_keas();
   }
+  Answer<std::vector<ServerView>> servers() override {
+    if (failure) return std::unexpected(*failure);
+    if (empty) return std::vector<ServerView>{};
+    return std::vector<ServerView>{
+        {"blue", "192.0.2.10", "failover", "dead", 1767225000, 120, 80, 1767224990, 2},
+        {"blue", "192.0.2.11", "failover", "live", 1767220000, 60, 58, 1767225599, 0},
+        {"blue", "192.0.2.12", "failover", "unknown", 0, 0, 0, 0, 0}};
+  }
   Answer<std::string> kea_command(const std::string& vrf, const std::string& json) override {
     if (failure) return std::unexpected(*failure);
     last_kea_command = vrf + " " + json;

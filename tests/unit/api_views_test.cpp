@@ -64,8 +64,8 @@ TEST(Views, SurviveTheTrip) {
   expect_same_after_the_trip(control.explain("eth1", "").value());
   expect_same_after_the_trip(ConfigText{"a.toml", "[appliance]\n"});
   expect_same_after_the_trip(ConfigBody{"[appliance]\n"});
-  expect_same_after_the_trip(VrfBody{control.vrfs().value()[0], {}, std::nullopt});
-  expect_same_after_the_trip(VrfBody{control.vrfs().value()[0], {}, control.keas().value()[0]});
+  expect_same_after_the_trip(VrfBody{control.vrfs().value()[0], {}, std::nullopt, control.servers().value()});
+  expect_same_after_the_trip(VrfBody{control.vrfs().value()[0], {}, control.keas().value()[0], {}});
 }
 
 TEST(Views, ZeroCountsKeepTheirName) {

@@ -548,6 +548,38 @@ TEST(ConfigRules, RelayEngine) {
   expect_mistake(many + "]\n", "servers: has 33 items; allowed: 0 to 32");
 }
 
+TEST(ConfigRules, ServerModes) {
+  for (const char* mode : {"all", "failover", "hash"})
+    expect_good(in_relay("server_mode = \"" + std::string(mode) + "\"\n"));
+  expect_mistake(in_relay("server_mode = \"random\"\n"),
+                 "server_mode: \"random\" is not known; allowed: \"all\", \"failover\", \"hash\"");
+  for (const char* key : {"dead_after_s", "probe_interval_s"}) {
+    for (const char* good : {"1", "3600"}) expect_good(in_relay(std::string(key) + " = " + good + "\n"));
+    for (const char* bad : {"0", "3601"})
+      expect_mistake(in_relay(std::string(key) + " = " + bad + "\n"),
+                     std::string(key) + ": " + bad + " is out of range; allowed: 1 to 3600");
+    expect_mistake(in_kea_attachment("[vrf.relay]\n" + std::string(key) + " = 5\n"),
+                   std::string(key) +
+                       ": means nothing here; it is for engine = \"relay\", and this VRF has "
+                       "engine = \"kea\"");
+  }
+}
+
+TEST(ConfigRules, AllServersTogetherAreBounded) {
+  const auto vrfs = [](int servers) {
+    std::string text;
+    for (int vrf = 0; servers > 0; ++vrf, servers -= 32) {
+      text +=
+          "[[vrf]]\nname = \"v" + std::to_string(vrf) + "\"\nengine = \"relay\"\n[vrf.relay]\nservers = [";
+      for (int i = 1; i <= std::min(servers, 32); ++i) text += "\"192.0.2." + std::to_string(i) + "\",";
+      text += "]\n";
+    }
+    return text;
+  };
+  expect_good(vrfs(65'536));
+  expect_mistake(vrfs(65'537), "servers: these are more than 65536 over all VRFs; that many can be watched");
+}
+
 TEST(ConfigRules, RelayAddresses) {
   const std::string head =
       "[[vrf]]\nname = \"b\"\nengine = \"relay\"\n[[vrf.subnet]]\nprefix = \"10.0.0.0/24\"\n"

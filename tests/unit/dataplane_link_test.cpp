@@ -127,6 +127,43 @@ TEST_F(DataplaneLinkTest, ChangedSettingsWaitForANewProcess) {
   EXPECT_TRUE(link_->set_settings(settings));
 }
 
+TEST_F(DataplaneLinkTest, ServersAreReadAsTheDataplaneSeesThem) {
+  EXPECT_TRUE(link_->servers().empty());
+  const auto put = [this](std::uint32_t index, VrfId vrf, ServerState state) {
+    ServerSlot& slot = counters_.server(index);
+    slot.key = server_key(vrf, Ip4{0xc0000201});
+    slot.state = state;
+    slot.deaths = 3;
+    slot.since_ms.set(5000);
+    slot.requests.set(20);
+    slot.replies.set(10);
+    slot.last_reply_ms.set(4000);
+  };
+  put(0, VrfId{2}, ServerState::dead);
+  put(2, VrfId{1}, static_cast<ServerState>(77));     // no state of ours
+  put(3, VrfId{XK_VRFS_MAX + 1}, ServerState::live);  // no VRF of ours
+  counters_.header().servers_used = 0xffffffff;       // it is read no further than there are slots
+  counters_.seal();
+  std::optional<ipc::Channel> channel = dataplane(counters_);
+  const ServerStatus dead{.vrf = VrfId{2},
+                          .address = Ip4{0xc0000201},
+                          .state = ServerState::dead,
+                          .deaths = 3,
+                          .since_ms = 5000,
+                          .requests = 20,
+                          .replies = 10,
+                          .last_reply_ms = 4000};
+  ServerStatus unknown = dead;
+  unknown.vrf = VrfId{1};
+  unknown.state = ServerState::unknown;
+  EXPECT_THAT(link_->servers(), ElementsAre(unknown, dead));
+  counters_.header().servers_used = 1;
+  EXPECT_THAT(link_->servers(), ElementsAre(dead));
+  channel.reset();
+  EXPECT_TRUE(link_->poll());
+  EXPECT_TRUE(link_->servers().empty()) << "nobody knows without a dataplane";
+}
+
 TEST_F(DataplaneLinkTest, ADeadDataplaneIsNoticed) {
   counters_.seal();
   std::optional<ipc::Channel> channel = dataplane(counters_);

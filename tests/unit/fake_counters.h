@@ -14,8 +14,9 @@ namespace xk::test {
 // Not sealed until seal() is called.
 class FakeCounters {
  public:
-  explicit FakeCounters(std::uint32_t lcore_slots = 2, std::uint32_t vrf_slots = 4)
-      : layout_{lcore_slots, vrf_slots} {
+  explicit FakeCounters(std::uint32_t lcore_slots = 2, std::uint32_t vrf_slots = 4,
+                        std::uint32_t server_slots = 4)
+      : layout_{lcore_slots, vrf_slots, server_slots} {
     fd_ = Fd(::memfd_create("xktc-counters", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     size_ = layout_.bytes();
     EXPECT_EQ(::ftruncate(fd_.get(), static_cast<off_t>(size_)), 0);
@@ -25,6 +26,7 @@ class FakeCounters {
     header().outcome_count = XK_OUTCOME_COUNT;
     header().lcore_slots = lcore_slots;
     header().vrf_slots = vrf_slots;
+    header().server_slots = server_slots;
   }
   ~FakeCounters() { ::munmap(base_, size_); }
   FakeCounters(const FakeCounters&) = delete;
@@ -42,6 +44,7 @@ class FakeCounters {
   [[nodiscard]] VrfOutcomes& outcomes(std::uint32_t lcore, std::uint32_t vrf) const {
     return layout_.outcomes(base_, lcore)[vrf];
   }
+  [[nodiscard]] ServerSlot& server(std::uint32_t index) const { return layout_.servers(base_)[index]; }
 
  private:
   Fd fd_;

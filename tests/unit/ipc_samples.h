@@ -98,6 +98,9 @@ inline Snapshot sample_snapshot() {
                   .via = AttachmentId{2},
                   .next_hop = Mac{{2, 0, 0, 0, 0, 9}},
                   .source = Ip4{0xa9fe0002}}};
+  red.server_mode = ServerMode::hash;
+  red.dead_after_s = 600;
+  red.probe_interval_s = 300;
   red.hops_max = 4;
   red.link_selection = red.server_id_override = red.relay_flags = true;
   red.vss.enabled = true;

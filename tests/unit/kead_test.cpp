@@ -16,6 +16,7 @@
 #include "controlplane/app/exclusive.h"
 #include "controlplane/app/loop_control.h"
 #include "controlplane/app/options.h"
+#include "controlplane/app/server_watch.h"
 #include "controlplane/app/views.h"
 #include "controlplane/kea/leases.h"
 #include "tests/unit/kead_rig.h"
@@ -205,6 +206,84 @@ TEST_F(Served, TheStateOfAVrfIsTheWorstThatIsTrue) {
   (*daemon_)->refresh(true);
   EXPECT_EQ(vrf("red").state, "pending");
   EXPECT_THAT(vrf("red").reason, HasSubstr("eth1 does not exist"));
+}
+
+TEST_F(Served, ServersElsewhereAreShownAsTheDataplaneSeesThem) {
+  Vrf green = test::relay_vrf("green", {test::attachment("eth1", 7, 0, "10.0.0.0/24", "10.0.0.1")},
+                              {"192.0.2.10", "192.0.2.11"});
+  green.relay.server_mode = ServerMode::failover;
+  green.relay.server_interface = "eth3";
+  green.relay.next_hop = Mac{{2, 0, 0, 0, 0, 1}};
+  machine_.add_link("eth3", {"192.0.2.1/24"});
+  model_.vrfs.push_back(green);
+  serve();
+  const VrfId id{vrf("green").id};
+  auto servers = views().servers();
+  ASSERT_EQ(servers.size(), 2u);
+  EXPECT_EQ(servers[0].vrf, "green");
+  EXPECT_EQ(servers[0].address, "192.0.2.10");
+  EXPECT_EQ(servers[0].mode, "failover");
+  EXPECT_EQ(servers[0].state, "unknown");
+  EXPECT_EQ(vrf("green").state, "serving");
+
+  const std::uint64_t now_ms = EventLoop::now_ms();
+  machine_.servers = {
+      {.vrf = id,
+       .address = test::ip("192.0.2.10"),
+       .state = ServerState::dead,
+       .deaths = 1,
+       .since_ms = now_ms - 60'000,
+       .requests = 9,
+       .replies = 4,
+       .last_reply_ms = now_ms - 80'000},
+      {.vrf = id, .address = test::ip("192.0.2.11"), .state = ServerState::live, .since_ms = now_ms}};
+  servers = views().servers();
+  EXPECT_EQ(servers[0].state, "dead");
+  EXPECT_EQ(servers[0].deaths, 1u);
+  EXPECT_EQ(servers[0].requests, 9u);
+  EXPECT_EQ(servers[0].replies, 4u);
+  EXPECT_EQ(servers[0].since_unix_s - servers[0].last_reply_unix_s, 20u);
+  EXPECT_NEAR(static_cast<double>(servers[1].since_unix_s - servers[0].since_unix_s), 60, 1);
+  EXPECT_EQ(servers[1].state, "live");
+  EXPECT_EQ(servers[1].last_reply_unix_s, 0u);
+  EXPECT_EQ(vrf("green").state, "degraded");
+  EXPECT_EQ(vrf("green").reason, "server 192.0.2.10 does not answer");
+
+  // With "all" a silent one may be a stand-by: it is trouble if every one is silent.
+  model_.vrfs.back().relay.server_mode = ServerMode::all;
+  serve();
+  EXPECT_EQ(vrf("green").state, "serving");
+  machine_.servers[1].state = ServerState::dead;
+  EXPECT_EQ(vrf("green").reason, "2 servers do not answer, 192.0.2.10 is the first");
+
+  // No way there: that is what counts.
+  machine_.remove_link("eth3");
+  (*daemon_)->refresh(true);
+  EXPECT_EQ(views().servers()[0].state, "unreachable");
+}
+
+TEST(ServerWatch, TellsDeathsAndReturnsOnce) {
+  ServerWatch watch;
+  ServerStatus a{.vrf = VrfId{1}, .address = Ip4{1}};
+  ServerStatus b{.vrf = VrfId{1}, .address = Ip4{2}, .state = ServerState::dead, .deaths = 4};
+  using Change = ServerWatch::Change;
+  EXPECT_THAT(watch.look({a, b}), ElementsAre(Change{VrfId{1}, Ip4{2}, true})) << "dead when first seen";
+  EXPECT_THAT(watch.look({a, b}), ElementsAre());
+  a.state = ServerState::live;
+  EXPECT_THAT(watch.look({a, b}), ElementsAre()) << "its first answer is no return";
+  a.state = ServerState::dead;
+  a.deaths = 1;
+  b.state = ServerState::live;
+  EXPECT_THAT(watch.look({a, b}),
+              ElementsAre(Change{VrfId{1}, Ip4{1}, true}, Change{VrfId{1}, Ip4{2}, false}));
+  b.deaths = 5;  // and live again: between two looks
+  EXPECT_THAT(watch.look({a, b}),
+              ElementsAre(Change{VrfId{1}, Ip4{2}, true}, Change{VrfId{1}, Ip4{2}, false}));
+  a.deaths = 2;  // came back and died again
+  EXPECT_THAT(watch.look({a, b}), ElementsAre());
+  EXPECT_THAT(watch.look({}), ElementsAre());
+  a.state = ServerState::live;
+  EXPECT_THAT(watch.look({a}), ElementsAre()) << "forgotten with its VRF";
 }
 
 TEST_F(Served, AKeaThatRefusesIsADegradedVrfWithItsWords) {

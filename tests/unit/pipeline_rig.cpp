@@ -172,7 +172,7 @@ std::vector<std::uint8_t> offer_for(const std::vector<std::uint8_t>& relayed, Ip
 }
 
 Rig::Rig(std::vector<LoopPlacement> loops, std::uint32_t buffers, std::uint32_t rx_depth,
-         std::uint32_t tx_depth)
+         std::uint32_t tx_depth, std::uint64_t (*now_ms)())
     : pool(pool_of(buffers)),
       wire_pool(pool_of(kWireBuffers)),
       counters(expect(CountersRegion::make())),
@@ -182,6 +182,7 @@ Rig::Rig(std::vector<LoopPlacement> loops, std::uint32_t buffers, std::uint32_t 
   options.loops = std::move(loops);
   options.pool = pool.get();
   options.counters = &counters;
+  options.now_ms = now_ms;
   pipeline = expect(Pipeline::make(std::move(options)));
   for (const auto& [name, wire] :
        {std::pair{"clients", clients.get()}, std::pair{"servers", servers.get()}}) {

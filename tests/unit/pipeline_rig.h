@@ -43,7 +43,8 @@ inline constexpr PortId kServerPort{2};
 // A pipeline between two simulated ports, its loops not started.
 struct Rig {
   explicit Rig(std::vector<LoopPlacement> loops = {}, std::uint32_t buffers = 16384,
-               std::uint32_t rx_depth = 8192, std::uint32_t tx_depth = 8192);
+               std::uint32_t rx_depth = 8192, std::uint32_t tx_depth = 8192,
+               std::uint64_t (*now_ms)() = nullptr);
   ~Rig();
 
   void publish(Snapshot snapshot);

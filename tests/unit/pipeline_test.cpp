@@ -90,6 +90,7 @@ TEST(Pipeline, WithoutASnapshotNothingIsForwarded) {
 TEST(Pipeline, SendsToEveryServerAndCountsTheCopies) {
   Rig rig;
   Snapshot snapshot = snapshot_of(1);
+  snapshot.vrfs[0].engine = Engine::relay;
   ServerEntry further = snapshot.vrfs[0].servers[0];
   for (const std::uint32_t last : {0x10u, 0x11u}) {
     further.address = Ip4{0xa9fe0100 + last};
@@ -212,6 +213,7 @@ TEST(Pipeline, WithoutABufferThePacketIsNamed) {
 TEST(Pipeline, WithoutABufferTheFurtherCopiesAreNamed) {
   Rig rig({}, 1);
   Snapshot snapshot = snapshot_of(1);
+  snapshot.vrfs[0].engine = Engine::relay;
   for (int i = 0; i < 2; ++i) snapshot.vrfs[0].servers.push_back(snapshot.vrfs[0].servers[0]);
   snapshot.vrfs[0].servers[1].address = Ip4{0xa9fe0110};
   snapshot.vrfs[0].servers[2].address = Ip4{0xa9fe0111};

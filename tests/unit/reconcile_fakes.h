@@ -75,6 +75,7 @@ class FakeMachine {
   std::map<int, std::pair<IfIndex, std::uint16_t>> sockets;  // descriptor -> whose
   std::set<IfIndex> foreign_xdp;
   std::vector<VrfCounts> counts;
+  std::vector<ServerStatus> servers;
   std::map<std::string, Result<std::string>> kea_answers;  // by command
 
   void reset() {
@@ -415,6 +416,7 @@ class FakeDataplane final : public DataplaneLink {
     return {};
   }
   std::vector<VrfCounts> counters() const override { return machine_.counts; }
+  std::vector<ServerStatus> servers() const override { return machine_.servers; }
 
  private:
   FakeMachine& machine_;
