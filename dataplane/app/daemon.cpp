@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <variant>
 
+#include <systemd/sd-daemon.h>
+
 #include "dataplane/port/eal.h"
 
 namespace xk {
@@ -15,6 +17,7 @@ namespace {
 constexpr int kBackoffFirstMs = 100;
 constexpr int kBackoffMaxMs = 2000;
 constexpr int kHousekeepingMs = 1000;
+constexpr std::chrono::milliseconds kLoopsMoveWithin{1000};
 
 // The handlers of a message, one for each kind, as one visitor.
 template <typename... Handlers>
@@ -76,13 +79,35 @@ std::expected<ipc::Channel, Error> Daemon::greet() const {
   return channel;
 }
 
+// A loop that stands still is told of once, and no more once it moves.
+bool Daemon::loops_move() {
+  if (pipeline_ == nullptr) return true;
+  const bool moves = pipeline_->moves(kLoopsMoveWithin);
+  if (!moves && !stuck_)
+    spdlog::error("msg=\"a packet loop stands still\" for_ms={}", kLoopsMoveWithin.count());
+  if (moves && stuck_) spdlog::info("msg=\"the packet loops move again\"");
+  stuck_ = !moves;
+  return moves;
+}
+
+void Daemon::keep_house() {
+  if (pipeline_ != nullptr) pipeline_->count_port_losses();
+  const auto now = std::chrono::steady_clock::now();
+  if (watchdog_us_ == 0 || now - told_ < std::chrono::microseconds(watchdog_us_ / 3)) return;
+  told_ = now;
+  if (loops_move()) sd_notify(0, "WATCHDOG=1");
+}
+
 std::expected<void, Error> Daemon::run() {
+  if (sd_watchdog_enabled(0, &watchdog_us_) <= 0) watchdog_us_ = 0;
+  sd_notify(0, "READY=1\nSTATUS=waiting for xdp-kead");
   int backoff_ms = kBackoffFirstMs;
   std::string last_reason;
   while (true) {
     Error reason;
     if (auto channel = greet(); channel) {
       spdlog::info("msg=\"connected to xdp-kead\" path={}", control_path_);
+      sd_notify(0, "STATUS=connected to xdp-kead");
       last_reason.clear();
       backoff_ms = kBackoffFirstMs;
       auto served = serve(*channel);
@@ -96,17 +121,18 @@ std::expected<void, Error> Daemon::run() {
       spdlog::warn("msg=\"no xdp-kead\" path={} forwarding={} error=\"{}\"", control_path_,
                    pipeline_ != nullptr, reason.message);
     last_reason = reason.message;
+    sd_notify(0, "STATUS=no xdp-kead, forwarding as before");
     if (wait(-1, backoff_ms) == Wait::stop) return {};
-    if (pipeline_ != nullptr) pipeline_->count_port_losses();
+    keep_house();
     backoff_ms = std::min(2 * backoff_ms, kBackoffMaxMs);
   }
 }
 
 std::expected<void, Error> Daemon::serve(ipc::Channel& channel) {
   while (true) {
-    const Wait waited = wait(channel.fd(), pipeline_ != nullptr ? kHousekeepingMs : -1);
+    const Wait waited = wait(channel.fd(), kHousekeepingMs);
     if (waited == Wait::stop) return {};
-    if (pipeline_ != nullptr) pipeline_->count_port_losses();
+    keep_house();
     if (waited == Wait::timeout) continue;
     auto received = channel.receive();
     if (!received) {
@@ -148,7 +174,11 @@ std::expected<void, Error> Daemon::handle(ipc::Channel& channel, ipc::Received r
                             return std::unexpected(Error{"a snapshot without its bytes"});
                           return on_publish(channel, message, received.fds[0]);
                         },
-                        [&](const ipc::Ping& ping) { return channel.send(ipc::Pong{ping.token}); },
+                        // No answer is the answer of one that forwards nothing.
+                        [&](const ipc::Ping& ping) -> std::expected<void, Error> {
+                          if (!loops_move()) return {};
+                          return channel.send(ipc::Pong{ping.token});
+                        },
                         [&](const ipc::Hello&) { return not_for_us(); },
                         [&](const ipc::Applied&) { return not_for_us(); },
                         [&](const ipc::Pong&) { return not_for_us(); },

@@ -1,6 +1,7 @@
 // The dataplane process: one connection to xdp-kead at a time, and what it asks for.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -32,6 +33,9 @@ class Daemon {
 
   Daemon(std::string control_path, int stop_fd, CountersRegion counters, Fd counters_fd);
   [[nodiscard]] Wait wait(int fd, int timeout_ms) const;
+  // What is to be done about every second: losses counted, systemd told that the loops move.
+  void keep_house();
+  [[nodiscard]] bool loops_move();
   [[nodiscard]] std::expected<ipc::Channel, Error> greet() const;
   // Serves one connection; the error says why it ended, no error: the process is to stop.
   [[nodiscard]] std::expected<void, Error> serve(ipc::Channel& channel);
@@ -54,6 +58,9 @@ class Daemon {
   Mempool pool_;
   std::unique_ptr<Ports> ports_;
   std::unique_ptr<Pipeline> pipeline_;
+  std::uint64_t watchdog_us_ = 0;  // systemd's limit; 0: it does not watch
+  std::chrono::steady_clock::time_point told_{};
+  bool stuck_ = false;
 };
 
 }  // namespace xk

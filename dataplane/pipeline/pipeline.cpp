@@ -185,6 +185,17 @@ void Pipeline::quiesce() {
   }
 }
 
+bool Pipeline::moves(std::chrono::milliseconds at_most) {
+  const auto until = std::chrono::steady_clock::now() + at_most;
+  const std::uint64_t epoch = shared_.epoch.fetch_add(1, std::memory_order_seq_cst) + 1;
+  for (const auto& loop : loops_) loop->wake();
+  while (std::ranges::any_of(loops_, [epoch](const auto& loop) { return loop->epoch() != epoch; })) {
+    if (std::chrono::steady_clock::now() >= until) return false;
+    std::this_thread::sleep_for(kPollInterval);
+  }
+  return true;
+}
+
 bool Pipeline::find_losses(const RuntimePort& port) const {
   bool found = false;
   for (std::size_t i = 0; i < port.queues.size(); ++i) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -61,6 +62,9 @@ class Pipeline {
   // there. On error the old one stays in force.
   [[nodiscard]] std::expected<void, Error> publish(std::unique_ptr<const Forwarding> forwarding);
   [[nodiscard]] std::uint64_t generation() const;
+
+  // Whether every loop begins a new iteration within that time: idle ones are woken for it.
+  [[nodiscard]] bool moves(std::chrono::milliseconds at_most);
 
   // Has the loops count what the ports lost before rx_burst could see it. Call about every second.
   void count_port_losses();
