@@ -72,7 +72,8 @@
   X(NOTE, NOTE_UDP_CHECKSUM_PARTIAL, "udp_checksum_partial",                                                 \
     "UDP checksum left to an offload by a neighbour")                                                        \
   X(DROP, PORT_OVERRUN, "port_overrun",                                                                      \
-    "the port's receive ring was full before the dataplane saw the packet")
+    "the port's receive ring was full before the dataplane saw the packet")                                  \
+  X(DROP, VRF_DRAINING, "vrf_draining", "a DISCOVER in a VRF that takes no new clients")
 
 enum xk_outcome {
 #define XK_OUTCOME_ENUM(kind, name, text, explanation) XK_##name,

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "controlplane/api/control.h"
+#include "controlplane/api/http_service.h"
 #include "controlplane/api/socket.h"
 #include "dataplane/base/error.h"
 
@@ -27,9 +28,7 @@ class ApiServer {
   void stop();
 
   static constexpr unsigned kWorkers = 8;
-  // Connections that have said nothing yet (then the oldest is closed), and that wait for a worker
-  // (then the newest is).
-  static constexpr unsigned kWaitingMax = 64;
+  static constexpr unsigned kWaitingMax = HttpService::kWaitingMax;
 
  private:
   class Implementation;

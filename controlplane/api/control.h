@@ -111,7 +111,7 @@ struct StatusView {
   std::uint64_t generation = 0;
   std::string configuration;  // path
   std::uint64_t uptime_s = 0;
-  std::string dataplane_state;  // "running", "not connected"
+  std::string dataplane_state;  // "running", "not answering", "not connected"
   std::uint32_t dataplane_pid = 0;
   std::uint64_t dataplane_generation = 0;
   std::vector<std::string> warnings;
@@ -188,6 +188,18 @@ struct ConfigText {
   std::string toml;
 };
 
+// What to do with a VRF, beside what is configured.
+enum class VrfAction : std::uint8_t { drain, resume, remove };
+
+struct DeleteRequest {
+  bool purge = false;  // its leases too
+};
+
+struct TeardownView {
+  std::vector<std::string> removed;   // in order
+  std::vector<std::string> failures;  // what is still there, and why
+};
+
 // An API failure with its HTTP status: 400 bad request, 404 not found, 409 refused, 502 Kea did not
 // answer, 503 not ready.
 struct Failure {
@@ -218,6 +230,10 @@ class Control {
   // text: what to compare with; nothing: the daemon's file, read again.
   [[nodiscard]] virtual Answer<ConfigDiffView> config_diff(const std::optional<ConfigText>& text) = 0;
   [[nodiscard]] virtual Answer<ReloadView> reload() = 0;
+  [[nodiscard]] virtual Answer<ReloadView> act_on_vrf(const std::string& vrf, VrfAction action,
+                                                      bool purge) = 0;
+  // Ends the daemon once it is answered.
+  [[nodiscard]] virtual Answer<TeardownView> teardown() = 0;
 };
 
 }  // namespace xk::api

@@ -147,6 +147,37 @@ ApiReply get_explain(Control& control, const ApiRequest& request, const std::str
   return found ? json_reply(*found) : failure_reply(std::move(found.error()));
 }
 
+ApiReply act(Control& control, const std::string& name, VrfAction action, bool purge) {
+  auto done = control.act_on_vrf(name, action, purge);
+  return done ? json_reply(*done) : failure_reply(std::move(done.error()));
+}
+
+ApiReply post_drain(Control& control, const ApiRequest&, const std::string& name) {
+  return act(control, name, VrfAction::drain, false);
+}
+
+ApiReply post_resume(Control& control, const ApiRequest&, const std::string& name) {
+  return act(control, name, VrfAction::resume, false);
+}
+
+ApiReply post_delete(Control& control, const ApiRequest& request, const std::string& name) {
+  DeleteRequest wish;
+  if (!request.body.empty()) {
+    const auto json = parse_json(request.body, kRequestBytesMax);
+    if (!json) return error_reply(400, {"the body is " + json.error().message});
+    const auto given = from_json<DeleteRequest>(*json);
+    if (!given)
+      return error_reply(400, {R"(the body must be empty or {"purge": true}: )" + given.error().message});
+    wish = *given;
+  }
+  return act(control, name, VrfAction::remove, wish.purge);
+}
+
+ApiReply post_teardown(Control& control, const ApiRequest&, const std::string&) {
+  auto done = control.teardown();
+  return done ? json_reply(*done) : failure_reply(std::move(done.error()));
+}
+
 ApiReply post_config_diff(Control& control, const ApiRequest& request, const std::string&) {
   std::optional<ConfigText> text;
   if (!request.body.empty()) {
@@ -201,6 +232,10 @@ const std::vector<Route>& routes() {
       {"GET", "/v1/status", {}, get_status},
       {"GET", "/v1/vrfs", {}, get_vrfs},
       {"GET", "/v1/vrfs/{name}", {}, get_vrf},
+      {"POST", "/v1/vrfs/{name}/drain", {}, post_drain},
+      {"POST", "/v1/vrfs/{name}/resume", {}, post_resume},
+      {"POST", "/v1/vrfs/{name}/delete", {}, post_delete},
+      {"POST", "/v1/teardown", {}, post_teardown},
       {"GET", "/v1/attachments", {}, get_attachments},
       {"GET", "/v1/counters", {"vrf"}, get_counters},
       {"GET", "/v1/leases", {"vrf"}, get_leases},

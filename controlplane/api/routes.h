@@ -20,8 +20,9 @@ struct ApiRequest {
 
 struct ApiReply {
   int status = 200;
-  std::string body;   // JSON
+  std::string body;
   std::string allow;  // the methods of the path, with status 405
+  std::string content_type = "application/json";
 };
 
 struct Route {

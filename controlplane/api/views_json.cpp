@@ -6,6 +6,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "controlplane/api/scrape_server.h"
+
 namespace xk::api {
 namespace {
 
@@ -179,6 +181,24 @@ void each_field(Is<EventsView> auto& v, auto&& f) {
   f("events", v.events);
 }
 
+void each_field(Is<DeleteRequest> auto& v, auto&& f) { f("purge", v.purge); }
+
+void each_field(Is<TeardownView> auto& v, auto&& f) {
+  f("removed", v.removed);
+  f("failures", v.failures);
+}
+
+void each_field(Is<NotReadyView> auto& v, auto&& f) {
+  f("vrf", v.vrf);
+  f("state", v.state);
+  f("reason", v.reason);
+}
+
+void each_field(Is<ReadyView> auto& v, auto&& f) {
+  f("ready", v.ready);
+  f("not_ready", v.not_ready);
+}
+
 void each_field(Is<ConfigText> auto& v, auto&& f) {
   f("name", v.name);
   f("toml", v.toml);
@@ -201,7 +221,7 @@ void each_field(Is<ErrorsBody> auto& v, auto&& f) { f("errors", v.errors); }
 
 using Count = std::pair<std::string, std::uint64_t>;
 
-template <std::integral T>
+template <std::integral T>  // bool too
 Json encode(T value) {
   return value;
 }
@@ -251,6 +271,11 @@ class Reader {
                   std::to_string(Limits::max()));
     }
     value = json.get<T>();
+  }
+
+  void decode(const Json& json, bool& value) {
+    if (!json.is_boolean()) return fail("not true or false");
+    value = json.get<bool>();
   }
 
   void decode(const Json& json, std::string& value) {
@@ -390,6 +415,9 @@ XK_API_VIEW(StatusView)
 XK_API_VIEW(ReloadView)
 XK_API_VIEW(ConfigChangeView)
 XK_API_VIEW(ConfigDiffView)
+XK_API_VIEW(DeleteRequest)
+XK_API_VIEW(TeardownView)
+XK_API_VIEW(ReadyView)
 XK_API_VIEW(ConfigText)
 XK_API_VIEW(FindingView)
 XK_API_VIEW(ExplainView)

@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <set>
 
 #include <systemd/sd-daemon.h>
 
 #include "controlplane/app/log.h"
+#include "controlplane/app/teardown.h"
 #include "controlplane/config/config.h"
 #include "controlplane/model/lookup.h"
 
@@ -38,6 +41,7 @@ Result<> Daemon::run() {
   const auto ended = loop_->run();
   notify("STOPPING=1");
   events_.close();  // API calls that wait for events end
+  if (scrape_) scrape_->stop();
   api_->stop();
   return ended;
 }
@@ -52,27 +56,39 @@ Result<> Daemon::set_up() {
   if (!adapters) return std::unexpected(adapters.error());
   adapters_ = std::move(*adapters);
   machine_.emplace(adapters_->machine());
+  if (sd_watchdog_enabled(0, &watchdog_us_) <= 0) watchdog_us_ = 0;
+  machine_->moved = [this] { still_moving(); };
   renderer_.emplace(*adapters_->keas);
   reconciler_.emplace(Reconciler::Setup{
       .machine = *machine_,
       .render_kea = [this](const Vrf& vrf, const KeaSpec& spec,
                            const HandoffSpec& handoff) { return renderer_->render(vrf, spec, handoff); },
       .ids_path = appliance.state_dir + "/ids.json",
+      .admin_path = appliance.state_dir + "/admin.json",
       .hostname = hostname_of(appliance)});
   if (auto loaded = reconciler_->load(); !loaded) return loaded;
 
-  control_.emplace(LoopControl::Parts{.loop = *loop_,
-                                      .reconciler = *reconciler_,
-                                      .machine = *machine_,
-                                      .events = events_,
-                                      .config_path = options_.config,
-                                      .started_ms = started_ms_,
-                                      .reload = [this] { return reload(); },
-                                      .config_diff = [this](const auto& text) { return config_diff(text); }});
+  control_.emplace(
+      LoopControl::Parts{.loop = *loop_,
+                         .reconciler = *reconciler_,
+                         .machine = *machine_,
+                         .events = events_,
+                         .config_path = options_.config,
+                         .started_ms = started_ms_,
+                         .reload = [this] { return reload(); },
+                         .act_on_vrf = [this](const std::string& vrf, api::VrfAction action,
+                                              bool purge) { return act_on_vrf(vrf, action, purge); },
+                         .teardown = [this] { return teardown(); },
+                         .config_diff = [this](const auto& text) { return config_diff(text); }});
   api_.emplace(*control_);
   auto serving = api_->start(
       {.path = appliance.api_socket, .mode = appliance.api_socket_mode, .group = appliance.api_group});
   if (!serving) return std::unexpected(std::move(serving.error()).in("API socket " + appliance.api_socket));
+  if (!appliance.metrics_address.empty()) {
+    scrape_.emplace(*control_);
+    if (auto scraped = scrape_->start(appliance.metrics_address); !scraped)
+      return std::unexpected(std::move(scraped.error()).in("appliance.metrics_address"));
+  }
   const std::string socket = appliance.run_dir + "/dataplane.sock";
   auto listening = adapters_->dataplane->listen(socket, first_model_.dataplane.user);
   if (!listening) return std::unexpected(std::move(listening.error()).in("dataplane socket " + socket));
@@ -95,6 +111,14 @@ Result<> Daemon::watch() {
     if (!each) return each;
   }
   return {};
+}
+
+// For systemd's watchdog: from the loop, and between the steps of a long change.
+void Daemon::still_moving() {
+  const std::uint64_t now_ms = EventLoop::now_ms();
+  if (watchdog_us_ == 0 || (now_ms - watchdog_told_ms_) * 1000 < watchdog_us_ / 4) return;
+  watchdog_told_ms_ = now_ms;
+  notify("WATCHDOG=1");
 }
 
 void Daemon::start_serving() {
@@ -142,6 +166,7 @@ api::Answer<api::ReloadView> Daemon::reload() {
     return std::unexpected(api::Failure{409, std::move(messages)});
   };
   if (reconciler_->model() == nullptr) return refuse({"xdp-kead is still starting"});
+  if (torn_down_) return refuse({"xdp-kead was torn down and is ending"});
   notify("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(EventLoop::now_ms() * 1000));
   const auto model = load_config(options_.config);
   if (!model) {
@@ -184,7 +209,81 @@ api::Answer<api::ConfigDiffView> Daemon::config_diff(const std::optional<api::Co
   return view;
 }
 
+api::Answer<api::ReloadView> Daemon::act_on_vrf(const std::string& vrf, api::VrfAction action, bool purge) {
+  const auto state = action == api::VrfAction::drain    ? std::optional(AdminState::draining)
+                     : action == api::VrfAction::remove ? std::optional(AdminState::deleted)
+                                                        : std::nullopt;
+  if (torn_down_) return std::unexpected(api::Failure{503, {"xdp-kead was torn down and is ending"}});
+  std::string directory;
+  for (const Vrf& gone : reconciler_->deleted()) {
+    if (gone.name == vrf && gone.engine == Engine::kea)
+      directory = first_model_.appliance.state_dir + "/kea/" + vrf;
+  }
+  for (const auto& [id, kea] : reconciler_->desired().keas) {
+    if (kea.spec.vrf_name == vrf) directory = kea.spec.directory;
+  }
+  auto report = reconciler_->set_admin(vrf, state);
+  watch_dataplane();
+  if (!report) {
+    const int status = report.error().system_errno == ENOENT ? 404 : 409;
+    return std::unexpected(api::Failure{status, {std::move(report.error().message)}});
+  }
+  const auto kind = action == api::VrfAction::drain    ? event::kVrfDraining
+                    : action == api::VrfAction::remove ? event::kVrfDeleted
+                                                       : event::kVrfResumed;
+  const char* text = action == api::VrfAction::drain    ? "an operator has it take no new clients"
+                     : action == api::VrfAction::remove ? "an operator has it taken off the machine"
+                                                        : "an operator has it served as it is configured";
+  events_.record({.level = EventLevel::info, .kind = kind, .vrf = vrf, .interface = {}, .text = text});
+  after_change(*report);
+  api::ReloadView view{.generation = reconciler_->generation(), .steps = std::move(report->steps)};
+  for (const std::string& failure : report->failures)
+    view.steps.push_back("not done, tried again: " + failure);
+  if (purge && !directory.empty()) {
+    to_purge_[directory] = vrf;
+    view.steps.push_back("vrf " + vrf + ": delete its leases in " + directory + " when its Kea has ended");
+    purge_what_ended();
+  }
+  return view;
+}
+
+// Of a Kea that still ends it would write some of it again.
+void Daemon::purge_what_ended() {
+  if (to_purge_.empty()) return;
+  std::set<std::string> in_use;
+  for (const KeaStatus& status : adapters_->keas->status()) in_use.insert(status.directory);
+  for (const auto& [vrf, kea] : reconciler_->desired().keas) in_use.insert(kea.spec.directory);
+  std::erase_if(to_purge_, [&](const auto& entry) {
+    if (in_use.contains(entry.first)) return false;
+    std::error_code error;
+    std::filesystem::remove_all(entry.first, error);
+    events_.record({.level = error ? EventLevel::error : EventLevel::info,
+                    .kind = event::kVrfPurged,
+                    .vrf = entry.second,
+                    .interface = {},
+                    .text = error ? entry.first + " cannot be deleted: " + error.message()
+                                  : "its leases in " + entry.first + " are deleted"});
+    return true;
+  });
+}
+
+api::Answer<api::TeardownView> Daemon::teardown() {
+  TeardownReport report = tear_down(*reconciler_->model(), *adapters_);
+  torn_down_ = true;
+  for (const std::string& line : report.removed) spdlog::info("msg=\"torn down\" step=\"{}\"", quoted(line));
+  for (const std::string& line : report.failures)
+    spdlog::error("msg=\"not torn down\" error=\"{}\"", quoted(line));
+  events_.record({.level = report.failures.empty() ? EventLevel::info : EventLevel::error,
+                  .kind = event::kTornDown,
+                  .vrf = {},
+                  .interface = {},
+                  .text = "an operator had everything taken off the machine; xdp-kead ends"});
+  loop_->stop();
+  return api::TeardownView{.removed = std::move(report.removed), .failures = std::move(report.failures)};
+}
+
 void Daemon::refresh(bool retry_now) {
+  if (torn_down_) return;
   const ChangeReport report = reconciler_->refresh(retry_now);
   watch_dataplane();
   after_change(report);
@@ -244,6 +343,14 @@ void Daemon::on_dataplane() {
 void Daemon::on_links() {
   const auto relevant = adapters_->links->drain_events();
   if (!relevant) spdlog::error("msg=\"netlink events\" error=\"{}\"", quoted(relevant.error().message));
+  if (const std::uint64_t overruns = adapters_->links->overruns(); overruns != overruns_seen_) {
+    overruns_seen_ = overruns;
+    events_.record({.level = EventLevel::warning,
+                    .kind = event::kResync,
+                    .vrf = {},
+                    .interface = {},
+                    .text = "netlink events were lost in a burst: everything is looked at anew"});
+  }
   if (!relevant || *relevant) refresh_soon(kDebounceMs);
 }
 
@@ -282,8 +389,12 @@ void Daemon::look_at_servers() {
 }
 
 void Daemon::housekeeping() {
+  adapters_->dataplane->tick(EventLoop::now_ms());
+  event_watch_.dataplane(adapters_->dataplane->status());
   on_keas();
   look_at_servers();
+  purge_what_ended();
+  still_moving();
   if (auto timer = loop_->at(EventLoop::now_ms() + kHousekeepingMs, [this] { housekeeping(); })) {
     housekeeping_timer_ = std::move(*timer);
   }

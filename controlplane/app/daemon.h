@@ -1,12 +1,14 @@
 // xdp-kead while it runs: events in, reconciliation out.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "controlplane/api/api_server.h"
+#include "controlplane/api/scrape_server.h"
 #include "controlplane/app/adapters.h"
 #include "controlplane/app/event_log.h"
 #include "controlplane/app/event_loop.h"
@@ -25,6 +27,8 @@ class Daemon {
   // Blocks until a signal ends it. SIGTERM, SIGINT and SIGHUP must be blocked. What it served is
   // served on afterwards.
   [[nodiscard]] Result<> run();
+  // Whether that ended because everything was taken off the machine.
+  [[nodiscard]] bool torn_down() const { return torn_down_; }
 
  private:
   [[nodiscard]] Result<> set_up();
@@ -33,10 +37,15 @@ class Daemon {
   void stop_stray_keas();
   [[nodiscard]] api::Answer<api::ReloadView> reload();
   [[nodiscard]] api::Answer<api::ConfigDiffView> config_diff(const std::optional<api::ConfigText>& text);
+  [[nodiscard]] api::Answer<api::ReloadView> act_on_vrf(const std::string& vrf, api::VrfAction action,
+                                                        bool purge);
+  [[nodiscard]] api::Answer<api::TeardownView> teardown();
+  void purge_what_ended();
   void refresh(bool retry_now);
   void refresh_soon(std::uint64_t delay_ms);
   void after_change(const ChangeReport& report);
   void set_retry_timer();
+  void still_moving();
   void watch_dataplane();
   void on_dataplane();
   void on_links();
@@ -58,12 +67,18 @@ class Daemon {
   std::optional<Reconciler> reconciler_;
   std::optional<LoopControl> control_;
   std::optional<api::ApiServer> api_;
+  std::optional<api::ScrapeServer> scrape_;
 
   std::vector<EventSource> sources_;            // for life
   std::vector<EventSource> dataplane_sources_;  // as connections come and go
   EventSource refresh_timer_, retry_timer_, housekeeping_timer_;
   bool refresh_pending_ = false;
   bool strays_stopped_ = false;
+  bool torn_down_ = false;
+  std::uint64_t overruns_seen_ = 0;
+  std::uint64_t watchdog_us_ = 0;  // systemd's limit; 0: it does not watch
+  std::uint64_t watchdog_told_ms_ = 0;
+  std::map<std::string, std::string> to_purge_;              // directories of Keas that are ending -> VRF
   std::pair<bool, std::uint32_t> dataplane_seen_{false, 0};  // connected, connects
   ServerWatch server_watch_;
 };

@@ -28,6 +28,11 @@ inline constexpr std::string_view kVrfRemoved = "vrf_removed";
 inline constexpr std::string_view kVrfServing = "vrf_serving";
 inline constexpr std::string_view kVrfDegraded = "vrf_degraded";
 inline constexpr std::string_view kVrfPending = "vrf_pending";
+inline constexpr std::string_view kVrfDraining = "vrf_draining";
+inline constexpr std::string_view kVrfResumed = "vrf_resumed";
+inline constexpr std::string_view kVrfDeleted = "vrf_deleted";
+inline constexpr std::string_view kVrfPurged = "vrf_purged";
+inline constexpr std::string_view kTornDown = "torn_down";
 inline constexpr std::string_view kAttachmentServing = "attachment_serving";
 inline constexpr std::string_view kAttachmentPending = "attachment_pending";
 inline constexpr std::string_view kAttachmentRemoved = "attachment_removed";
@@ -40,6 +45,9 @@ inline constexpr std::string_view kServerDead = "server_dead";
 inline constexpr std::string_view kServerLive = "server_live";
 inline constexpr std::string_view kDataplaneConnected = "dataplane_connected";
 inline constexpr std::string_view kDataplaneGone = "dataplane_gone";
+inline constexpr std::string_view kDataplaneSilent = "dataplane_silent";
+inline constexpr std::string_view kDataplaneAnswers = "dataplane_answers";
+inline constexpr std::string_view kResync = "resync";
 }  // namespace event
 
 struct Event {

@@ -9,6 +9,7 @@ constexpr const char* kAllServed = "serving: ";
 
 std::string_view kind_of(const std::string& state) {
   if (state == "serving") return event::kVrfServing;
+  if (state == "draining") return event::kVrfDraining;
   return state == "pending" ? event::kVrfPending : event::kVrfDegraded;
 }
 
@@ -23,6 +24,16 @@ std::vector<std::string> troubles_of(const Reconciler& reconciler) {
 }  // namespace
 
 void EventWatch::dataplane(const DataplaneStatus& now) {
+  if (now.connected && now.silent != dataplane_silent_) {
+    log_.record({.level = now.silent ? EventLevel::error : EventLevel::info,
+                 .kind = now.silent ? event::kDataplaneSilent : event::kDataplaneAnswers,
+                 .vrf = {},
+                 .interface = {},
+                 .text = "the dataplane, pid " + std::to_string(now.pid) +
+                         (now.silent ? ", does not answer: its packet loops stand still, or it does"
+                                     : ", answers again")});
+  }
+  dataplane_silent_ = now.connected && now.silent;
   if (now.connected == dataplane_connected_ && now.connects == dataplane_connects_) return;
   if (now.connected) {
     log_.record({.level = EventLevel::info,
@@ -152,8 +163,9 @@ void EventWatch::vrfs(const Views& views, bool first) {
     // What is true of the whole appliance is said once, and not of each VRF.
     std::string is = vrf.shared ? before : vrf.state + ": " + vrf.reason;
     if (is != before) {
-      record(vrf.state == "serving" ? EventLevel::info : EventLevel::warning, kind_of(vrf.state),
-             vrf.reason.empty() ? "all of it is served" : vrf.reason);
+      record(
+          vrf.state == "serving" || vrf.reason == kTakesNoNewClients ? EventLevel::info : EventLevel::warning,
+          kind_of(vrf.state), vrf.reason.empty() ? "all of it is served" : vrf.reason);
     }
     seen[vrf.name] = std::move(is);
   }

@@ -41,6 +41,7 @@ class EventWatch {
 
   EventLog& log_;
   bool dataplane_connected_ = false;
+  bool dataplane_silent_ = false;
   std::uint32_t dataplane_connects_ = 0;
   std::map<VrfId, SeenKea> keas_;
   std::set<std::string> failures_;

@@ -259,6 +259,8 @@ class Explainer {
             : ", " + state->state + (state->reason.empty() ? "" : " (" + state->reason + ")");
     ok("vrf", "VRF " + in_force->name + ", id " + std::to_string(in_force->id.value) + how +
                   "; its queue holds " + std::to_string(in_force->queue_depth) + " packets");
+    if (in_force->draining)
+      note("vrf", "it is drained: a DISCOVER is dropped (vrf_draining), all else of its clients is served");
     if (entry.role == AttachmentRole::client) return true;
     stop("attachment",
          entry.role == AttachmentRole::server ? "servers are here, no clients: only their replies are taken"

@@ -6,6 +6,7 @@
 
 #include "controlplane/api/api_server.h"
 #include "controlplane/app/explain.h"
+#include "controlplane/app/metrics.h"
 #include "controlplane/app/views.h"
 #include "controlplane/config/config.h"
 #include "controlplane/kea/leases.h"
@@ -19,6 +20,7 @@ using api::Failure;
 
 // Longer than the loop is ever busy: a reload tests and starts Keas one by one.
 constexpr std::chrono::seconds kAnswerWait{300};
+constexpr std::chrono::seconds kAliveWait{5};
 constexpr std::size_t kPagesMax = 100'000;
 
 std::unexpected<Failure> failure(int status, std::string message) {
@@ -76,7 +78,9 @@ Answer<api::StatusView> LoopControl::status() {
                            .generation = parts_.reconciler.generation(),
                            .configuration = parts_.config_path,
                            .uptime_s = (EventLoop::now_ms() - parts_.started_ms) / 1000,
-                           .dataplane_state = views.dataplane_running() ? "running" : "not connected",
+                           .dataplane_state = !views.dataplane_running() ? "not connected"
+                                              : views.dataplane().silent ? "not answering"
+                                                                         : "running",
                            .dataplane_pid = views.dataplane_running() ? views.dataplane().pid : 0,
                            .dataplane_generation = views.dataplane().generation,
                            .warnings = views.warnings(),
@@ -243,6 +247,46 @@ Answer<api::EventsView> LoopControl::events(const api::EventsQuery& query) {
 Answer<api::ConfigDiffView> LoopControl::config_diff(const std::optional<api::ConfigText>& text) {
   return on_loop<api::ConfigDiffView>(
       [this, text]() -> Answer<api::ConfigDiffView> { return parts_.config_diff(text); });
+}
+
+Answer<api::ReloadView> LoopControl::act_on_vrf(const std::string& vrf, api::VrfAction action, bool purge) {
+  return on_loop<api::ReloadView>([this, vrf, action, purge]() -> Answer<api::ReloadView> {
+    return parts_.act_on_vrf(vrf, action, purge);
+  });
+}
+
+Answer<api::TeardownView> LoopControl::teardown() {
+  return on_loop<api::TeardownView>([this]() -> Answer<api::TeardownView> { return parts_.teardown(); });
+}
+
+// ---- monitoring --------------------------------------------------------------------------------------
+
+Answer<std::string> LoopControl::metrics() {
+  return on_loop<std::string>([this]() -> Answer<std::string> {
+    auto text = metrics_text({.reconciler = parts_.reconciler,
+                              .machine = parts_.machine,
+                              .uptime_ms = EventLoop::now_ms() - parts_.started_ms});
+    if (!text) return failure(500, std::move(text.error().message));
+    return std::move(*text);
+  });
+}
+
+Answer<bool> LoopControl::alive() {
+  auto promise = std::make_shared<std::promise<void>>();
+  std::future<void> turn = promise->get_future();
+  if (!parts_.loop.post([promise] { promise->set_value(); })) return failure(503, "xdp-kead is stopping");
+  if (turn.wait_for(kAliveWait) == std::future_status::ready) return true;
+  return failure(503, "xdp-kead's loop has not moved for " + std::to_string(kAliveWait.count()) + " s");
+}
+
+Answer<api::ReadyView> LoopControl::ready() {
+  return on_loop<api::ReadyView>([this]() -> Answer<api::ReadyView> {
+    api::ReadyView view;
+    for (VrfState& vrf : not_ready(Views(parts_.reconciler, parts_.machine)))
+      view.not_ready.push_back({std::move(vrf.name), std::move(vrf.state), std::move(vrf.reason)});
+    view.ready = view.not_ready.empty();
+    return view;
+  });
 }
 
 Answer<api::ReloadView> LoopControl::reload() {

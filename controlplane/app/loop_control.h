@@ -5,13 +5,14 @@
 #include <string>
 
 #include "controlplane/api/control.h"
+#include "controlplane/api/scrape_server.h"
 #include "controlplane/app/event_log.h"
 #include "controlplane/app/event_loop.h"
 #include "controlplane/reconcile/reconciler.h"
 
 namespace xk::kead {
 
-class LoopControl final : public api::Control {
+class LoopControl final : public api::Control, public api::ScrapeSource {
  public:
   struct Parts {
     EventLoop& loop;
@@ -22,6 +23,9 @@ class LoopControl final : public api::Control {
     std::uint64_t started_ms = 0;  // EventLoop::now_ms()
     // On the loop.
     std::function<api::Answer<api::ReloadView>()> reload;
+    std::function<api::Answer<api::ReloadView>(const std::string& vrf, api::VrfAction, bool purge)>
+        act_on_vrf;
+    std::function<api::Answer<api::TeardownView>()> teardown;
     std::function<api::Answer<api::ConfigDiffView>(const std::optional<api::ConfigText>&)> config_diff;
   };
   explicit LoopControl(Parts parts) : parts_(std::move(parts)) {}
@@ -43,6 +47,13 @@ class LoopControl final : public api::Control {
   [[nodiscard]] api::Answer<api::ConfigDiffView> config_diff(
       const std::optional<api::ConfigText>& text) override;
   [[nodiscard]] api::Answer<api::ReloadView> reload() override;
+  [[nodiscard]] api::Answer<api::ReloadView> act_on_vrf(const std::string& vrf, api::VrfAction action,
+                                                        bool purge) override;
+  [[nodiscard]] api::Answer<api::TeardownView> teardown() override;
+
+  [[nodiscard]] api::Answer<std::string> metrics() override;
+  [[nodiscard]] api::Answer<bool> alive() override;
+  [[nodiscard]] api::Answer<api::ReadyView> ready() override;
 
  private:
   template <typename T>

@@ -54,9 +54,15 @@ class Teardown {
       }
       note("detach the classifier from " + name, adapters_.classifier->detach(port.ifindex, name));
     }
+    const DataplaneStatus dataplane = adapters_.dataplane->status();
+    if (!dataplane.connected || dataplane.held_ports.empty()) return;
+    note("take " + std::to_string(dataplane.held_ports.size()) + " ports from the dataplane",
+         adapters_.dataplane->release_ports(dataplane.held_ports));
   }
 
   void keas() {
+    for (const KeaStatus& status : adapters_.keas->status())
+      note("stop the Kea of " + status.directory, adapters_.keas->stop(status.vrf));
     for (const KeaSettings& kind : kea_kinds(model_)) {
       for (const std::string& directory :
            adapters_.keas->stop_strays(model_.appliance.state_dir + "/kea", kind)) {

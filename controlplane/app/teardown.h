@@ -14,7 +14,8 @@ struct TeardownReport {
 };
 
 // Detaches the classifier, removes rows, pins and their directory, stops Keas (at most 10 s),
-// removes handoffs and namespaces. No xdp-kead may be running. What is in state_dir stays.
+// removes handoffs and namespaces. For an xdp-kead that serves nothing, or ends with it: what the adapters
+// drive goes, a dataplane that is connected gives its sockets back. What is in state_dir stays.
 [[nodiscard]] TeardownReport tear_down(const Model& model, Adapters& adapters);
 
 }  // namespace xk::kead

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 
 #include "controlplane/app/event_loop.h"
 #include "controlplane/model/lookup.h"
@@ -211,6 +212,7 @@ Views::VrfHealth Views::health(const Vrf& vrf, VrfId id, const Tally& tally) con
       return become("degraded", std::move(trouble));
   }
   if (!dataplane_.connected) return become("degraded", "the dataplane is not connected", true);
+  if (dataplane_.silent) return become("degraded", "the dataplane does not answer", true);
   if (dataplane_.generation != reconciler_.generation()) {
     return become("degraded", "the dataplane has not taken the configuration yet", true);
   }
@@ -228,11 +230,20 @@ Views::Tally Views::tally_of(VrfId id) const {
   return counted == tallies_.end() ? Tally{} : counted->second;
 }
 
+// As an operator sees it: what he has decided comes before what is true of it.
+Views::VrfHealth Views::shown_health(const Vrf& vrf, VrfId id) const {
+  VrfHealth now = health(vrf, id, tally_of(id));
+  if (reconciler_.admin().find(vrf.name) != AdminState::draining) return now;
+  now.reason = now.state == "serving" ? kTakesNoNewClients : now.state + ": " + now.reason;
+  now.state = "draining";
+  return now;
+}
+
 std::vector<VrfState> Views::vrf_states() const {
   std::vector<VrfState> states;
   for (const Vrf& vrf : model_.vrfs) {
     const VrfId id = id_of(vrf.name);
-    VrfHealth now = health(vrf, id, tally_of(id));
+    VrfHealth now = shown_health(vrf, id);
     states.push_back({.id = id,
                       .name = vrf.name,
                       .engine = std::string(name_of(vrf.engine)),
@@ -266,7 +277,7 @@ std::vector<VrfView> Views::vrfs() const {
   for (const Vrf& vrf : model_.vrfs) {
     const VrfId id = id_of(vrf.name);
     const Tally tally = tally_of(id);
-    const VrfHealth now = health(vrf, id, tally);
+    const VrfHealth now = shown_health(vrf, id);
     VrfView view{.name = vrf.name,
                  .id = id.value,
                  .origin = origin_text(vrf.found),
@@ -291,6 +302,16 @@ std::vector<VrfView> Views::vrfs() const {
     } else if (!vrf.relay.source.is_zero()) {
       view.giaddr = to_string(vrf.relay.source);
     }
+    views.push_back(std::move(view));
+  }
+  for (const Vrf& vrf : reconciler_.deleted()) {
+    VrfView view;
+    view.name = vrf.name;
+    view.origin = origin_text(vrf.found);
+    view.device = vrf.device;
+    view.engine = std::string(name_of(vrf.engine));
+    view.state = "deleted";
+    view.reason = "deleted by an operator; xdp-keactl vrf resume brings it back";
     views.push_back(std::move(view));
   }
   return views;
@@ -494,9 +515,13 @@ Result<AllCountersView> Views::counters() const {
     all.vrfs.push_back(std::move(view));
   };
   const std::vector<VrfCounts> counted = machine_.dataplane.counters();
-  for (const VrfCounts& counts : counted) add(counts);
+  std::set<VrfId> seen;
+  for (const VrfCounts& counts : counted) {
+    add(counts);
+    seen.insert(counts.vrf);
+  }
   for (const VrfEntry& vrf : desired_.snapshot.vrfs) {
-    if (std::ranges::find(counted, vrf.id, &VrfCounts::vrf) != counted.end()) continue;
+    if (seen.contains(vrf.id)) continue;
     VrfCounts none;
     none.vrf = vrf.id;
     add(none);
@@ -524,6 +549,10 @@ std::vector<std::string> Views::warnings() const {
   }
   if (reconciler_.dataplane_settings_stale()) {
     all.emplace_back("the running dataplane was made with other settings: restart xdp-kea-dataplane");
+  }
+  if (dataplane_.silent) {
+    all.push_back("the dataplane, pid " + std::to_string(dataplane_.pid) +
+                  ", does not answer: its packet loops stand still, or it does");
   }
   if (!dataplane_.last_error.empty()) all.push_back("dataplane: " + dataplane_.last_error);
   for (const std::string& trouble : reconciler_.general_troubles()) all.push_back(trouble);

@@ -10,6 +10,9 @@
 
 namespace xk::kead {
 
+// The reason of a VRF that is drained, with which all is well otherwise.
+inline constexpr const char* kTakesNoNewClients = "takes no new clients";
+
 // What is watched for events.
 struct VrfState {
   VrfId id{};
@@ -58,6 +61,7 @@ class Views {
   };
   void count_attachments();
   [[nodiscard]] Tally tally_of(VrfId id) const;
+  [[nodiscard]] VrfHealth shown_health(const Vrf& vrf, VrfId id) const;
   [[nodiscard]] VrfHealth health(const Vrf& vrf, VrfId id, const Tally& tally) const;
   [[nodiscard]] std::string kea_trouble(VrfId id) const;
   [[nodiscard]] const KeaStatus* kea(VrfId id) const;

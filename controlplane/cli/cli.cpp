@@ -94,6 +94,7 @@ ExitCode run(std::vector<std::string> args, const Console& console) {
   add_events(app, context);
   add_explain(app, context);
   add_reload(app, context);
+  add_teardown(app, context);
 
   std::reverse(args.begin(), args.end());  // the library takes them from the back
   try {

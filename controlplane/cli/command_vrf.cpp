@@ -36,10 +36,59 @@ void print_vrf(const api::VrfBody& body, std::ostream& out) {
   }
 }
 
+void print_done(const api::ReloadView& done, std::ostream& out) {
+  for (const std::string& step : done.steps) out << safe_text(step) << '\n';
+  out << "done, generation " << done.generation << " is in force\n";
+}
+
+// A command that acts on one VRF.
+CLI::App& add_action(CLI::App& group, Context& context, const std::string& action, const std::string& what,
+                     const std::string& examples) {
+  const auto name = std::make_shared<std::string>();
+  CLI::App& command = add_command(group, action, what, examples);
+  command.add_option("NAME", *name, "The VRF's name")->required();
+  command.callback([&context, name, action] {
+    context.action = [&context, name, action] {
+      return context.show<api::ReloadView>(
+          context.client().post("/v1/vrfs/" + percent_encoded(*name) + "/" + action, ""), print_done);
+    };
+  });
+  return command;
+}
+
+void add_delete(CLI::App& group, Context& context) {
+  struct Options {
+    std::string name;
+    bool purge = false;
+    bool yes = false;
+  };
+  const auto options = std::make_shared<Options>();
+  CLI::App& command = add_command(
+      group, "delete", "Take a VRF off the machine at once, whatever is configured or discovered",
+      "  xdp-keactl vrf delete red\n"
+      "  xdp-keactl vrf delete red --purge --yes     its leases too, and without asking\n"
+      "It is listed as deleted, over reloads and restarts, until vrf resume brings it back, or until it is\n"
+      "neither configured nor discovered any more. Its leases stay on disk unless --purge is given.\n");
+  command.add_option("NAME", options->name, "The VRF's name")->required();
+  command.add_flag("--purge", options->purge, "Delete its leases too");
+  command.add_flag("-y,--yes", options->yes, "Do not ask; needed when standard input is no terminal");
+  command.callback([&context, options] {
+    context.action = [&context, options] {
+      const std::string question = "Stop serving the clients of VRF " + options->name +
+                                   (options->purge ? " and delete their leases?" : "?");
+      if (!options->yes && !context.confirm(question)) return ExitCode::refused;
+      return context.show<api::ReloadView>(
+          context.client().post("/v1/vrfs/" + percent_encoded(options->name) + "/delete",
+                                options->purge ? R"({"purge": true})" : ""),
+          print_done);
+    };
+  });
+}
+
 }  // namespace
 
 void add_vrf(CLI::App& app, Context& context) {
-  CLI::App& group = add_group(app, "vrf", "list, show: the VRFs that are served");
+  CLI::App& group = add_group(app, "vrf", "list, show, drain, resume, delete: the VRFs that are served");
   add_command(group, "list", "All VRFs with their engine and state",
               "  xdp-keactl vrf list\n"
               "  xdp-keactl -o json vrf list | jq -r '.vrfs[] | select(.state != \"serving\") | .name'\n")
@@ -62,6 +111,14 @@ void add_vrf(CLI::App& app, Context& context) {
                                         print_vrf);
     };
   });
+
+  add_action(group, context, "drain", "Take no new clients in a VRF; those it has are served on",
+             "  xdp-keactl vrf drain red\n"
+             "  xdp-keactl counters --vrf red      vrf_draining counts the DISCOVERs that were dropped\n"
+             "Kept over reloads and restarts, until vrf resume.\n");
+  add_action(group, context, "resume", "Serve a VRF as it is configured: takes back drain and delete",
+             "  xdp-keactl vrf resume red\n");
+  add_delete(group, context);
 }
 
 }  // namespace xk::cli

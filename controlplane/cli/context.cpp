@@ -1,5 +1,9 @@
 #include "controlplane/cli/context.h"
 
+#include <unistd.h>
+
+#include <iostream>
+
 #include "controlplane/cli/text.h"
 #include "controlplane/cli/yaml.h"
 
@@ -12,6 +16,19 @@ ExitCode Context::fail(const ClientError& error) const {
     prefix = "            ";
   }
   return error.code;
+}
+
+bool Context::confirm(const std::string& question) const {
+  if (::isatty(STDIN_FILENO) == 0) {
+    console.err << "xdp-keactl: nothing was done: standard input is no terminal to ask at; give --yes\n";
+    return false;
+  }
+  console.err << safe_text(question) << " [y/N] " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer == "y" || answer == "Y" || answer == "yes") return true;
+  console.err << "xdp-keactl: nothing was done\n";
+  return false;
 }
 
 bool Context::print_data(const api::Json& json) const {

@@ -26,6 +26,8 @@ struct Context {
 
   // Prints "xdp-keactl: ..." lines to err and returns the error's code.
   ExitCode fail(const ClientError& error) const;
+  // Asks at the terminal; without one, says that --yes is needed, and the answer is no.
+  [[nodiscard]] bool confirm(const std::string& question) const;
   // Prints JSON or YAML; false if the format is table.
   [[nodiscard]] bool print_data(const api::Json& json) const;
 

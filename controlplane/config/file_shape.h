@@ -59,6 +59,7 @@ struct FileAppliance {
   Given<std::string> api_socket;
   Given<FileMode> api_socket_mode{{Appliance{}.api_socket_mode}};
   Given<std::string> api_group{Appliance{}.api_group};
+  Given<std::string> metrics_address{Appliance{}.metrics_address};
   Given<Choice> log_level{{2}};  // of kLogLevels
   Given<Prefix4> handoff_prefix{Appliance{}.handoff_prefix};
 };

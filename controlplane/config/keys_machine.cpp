@@ -70,6 +70,16 @@ const auto kApplianceKeys = std::to_array<Key<FileAppliance>>({
       .check = check_group,
       .allowed = "a group name",
       .empty_allowed = true}},
+    {&FileAppliance::metrics_address,
+     {.name = "metrics_address",
+      .description =
+          "TCP address of `/metrics` (Prometheus), `/healthz` and `/readyz`. Whoever reaches it may read "
+          "them; nothing can be changed there.",
+      .example = "\"127.0.0.1:9547\"",
+      .default_text = "none: not served",
+      .check = check_endpoint,
+      .allowed = "a numeric address and a port, `127.0.0.1:9547` or `[::1]:9547`",
+      .empty_allowed = true}},
     {&FileAppliance::log_level,
      {.name = "log_level",
       .description = "The least serious messages that `xdp-kead` logs.",

@@ -47,6 +47,7 @@ FileAppliance file_of(const Appliance& appliance) {
   file.api_socket = shown(appliance.api_socket);
   file.api_socket_mode = shown(FileMode{appliance.api_socket_mode});
   file.api_group = shown(appliance.api_group);
+  file.metrics_address = shown(appliance.metrics_address);
   for (std::size_t i = 0; i < kLogLevels.size(); ++i) {
     if (kLogLevels[i] == appliance.log_level) file.log_level = shown_choice(i);
   }

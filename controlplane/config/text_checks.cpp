@@ -7,6 +7,7 @@
 #include "controlplane/config/mistakes.h"
 #include "controlplane/config/pool_rule.h"
 #include "controlplane/config/vss.h"
+#include "controlplane/model/endpoint.h"
 #include "controlplane/model/template.h"
 
 namespace xk::config {
@@ -87,6 +88,11 @@ std::string check_domain(std::string_view text) {
 std::string check_directory(std::string_view text) { return check_path(text, kDirectoryMax); }
 std::string check_file(std::string_view text) { return check_path(text, kFileMax); }
 std::string check_socket(std::string_view text) { return check_path(text, kSocketMax); }
+
+std::string check_endpoint(std::string_view text) {
+  if (parse_endpoint(text)) return "";
+  return "is no numeric address with a port; allowed: 127.0.0.1:9547 or [::1]:9547";
+}
 
 std::string check_group(std::string_view text) {
   if (std::string wrong = length_wrong(text, kUserMax); !wrong.empty()) return wrong;

@@ -40,6 +40,7 @@ void validate_appliance(const FileConfig& config, Model& model, Mistakes& mistak
       .api_socket = file.api_socket.given() ? file.api_socket.value : file.run_dir.value + "/api.sock",
       .api_socket_mode = file.api_socket_mode.value.value,
       .api_group = file.api_group.value,
+      .metrics_address = file.metrics_address.value,
       .log_level = std::string(kLogLevels[file.log_level.value.index]),
       .handoff_prefix = file.handoff_prefix.value};
   if (file.api_socket.good() && file.api_socket.value == file.run_dir.value + "/dataplane.sock") {

@@ -47,6 +47,7 @@ class UnixDataplaneLink final : public DataplaneLink {
   Result<> listen(const std::string& path, const std::string& user) override;
   [[nodiscard]] std::vector<int> fds() const override;
   [[nodiscard]] bool poll() override;
+  void tick(std::uint64_t now_ms) override;
   [[nodiscard]] DataplaneStatus status() const override { return status_; }
   [[nodiscard]] bool set_settings(const ipc::Settings& settings) override;
   Result<> give_port(const ipc::PortSockets& port, std::vector<PacketSocket> sockets) override;
@@ -80,6 +81,9 @@ class UnixDataplaneLink final : public DataplaneLink {
   std::optional<ipc::Settings> made_with_;  // what the process connected last was sent first
   std::optional<ipc::Applied> applied_;     // the last one heard
   dataplane_link::Totals totals_;
+  std::uint64_t ping_token_ = 0;
+  std::uint64_t pinged_ms_ = 0;
+  bool ping_answered_ = true;
 };
 
 Result<> UnixDataplaneLink::listen(const std::string& path, const std::string& user) {
@@ -118,6 +122,23 @@ bool UnixDataplaneLink::poll() {
   changed = hear_candidates() || changed;
   std::uint64_t ignored = 0;
   return ::read(unreported_.get(), &ignored, sizeof(ignored)) == sizeof(ignored) || changed;
+}
+
+// One question at a time: one that does not read is not written to without end.
+void UnixDataplaneLink::tick(std::uint64_t now_ms) {
+  if (!channel_) return;
+  if (ping_answered_) {
+    status_.silent = false;
+    if (now_ms - pinged_ms_ < kDataplanePingMs) return;
+    ping_answered_ = false;
+    pinged_ms_ = now_ms;
+    (void)send(ipc::Ping{++ping_token_});  // an error ends the connection, which says why
+  } else if (now_ms - pinged_ms_ >= kDataplaneSilentMs) {
+    status_.silent = true;
+    // A question that it left alone because its loops stood still has to be asked again.
+    pinged_ms_ = now_ms;
+    (void)send(ipc::Ping{++ping_token_});
+  }
 }
 
 bool UnixDataplaneLink::accept_waiting() {
@@ -183,11 +204,13 @@ void UnixDataplaneLink::connect(Candidate candidate, const ipc::Hello& hello, Fd
   if (!totals_.follows(*memory)) made_with_.reset();
   totals_.follow(std::move(*memory));
   channel_ = std::move(candidate.channel);
+  ping_answered_ = true;
   status_ = {.connected = true,
              .pid = candidate.peer.pid != 0 ? candidate.peer.pid : hello.pid,
              .generation = hello.generation,
              .connected_unix_ms = unix_ms_now(),
              .connects = status_.connects + 1,
+             .silent = false,
              .last_error = {},
              .held_ports = hello.held_ports};
   send_settings();
@@ -223,13 +246,17 @@ Result<> UnixDataplaneLink::handle(const ipc::Message& message) {
     status_.last_error = printable(applied->error);
     return {};
   }
-  if (std::holds_alternative<ipc::Pong>(message)) return {};
+  if (const auto* pong = std::get_if<ipc::Pong>(&message)) {
+    ping_answered_ = ping_answered_ || pong->token == ping_token_;
+    return {};
+  }
   return std::unexpected(Error{"the dataplane sent a message out of turn"});
 }
 
 void UnixDataplaneLink::disconnect(const Error& why) {
   channel_.reset();
   status_.connected = false;
+  status_.silent = false;
   status_.generation = 0;
   status_.held_ports.clear();
   status_.last_error = why.message;

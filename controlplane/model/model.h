@@ -33,6 +33,7 @@ struct Appliance {
   std::string api_socket = "/run/xdp-kea/api.sock";
   std::uint32_t api_socket_mode = 0660;
   std::string api_group;                         // group of the API socket; empty: root
+  std::string metrics_address;                   // "127.0.0.1:9547": where /metrics is; empty: nowhere
   std::string log_level = "info";                // trace, debug, info, warn, error
   Prefix4 handoff_prefix{Ip4{0xa9fe0000u}, 16};  // link-local /31 pairs, two addresses a VRF
   friend bool operator==(const Appliance&, const Appliance&) = default;

@@ -43,8 +43,11 @@ class NetlinkLinks final : public Links {
     const auto complete =
         netlink::drain(events_, [&](const nlmsghdr& message) { relevant = matters(message) || relevant; });
     if (!complete) return std::unexpected(complete.error());
+    if (!*complete) ++overruns_;
     return relevant || !*complete;
   }
+
+  [[nodiscard]] std::uint64_t overruns() const override { return overruns_; }
 
  private:
   bool matters(const nlmsghdr& message) {
@@ -85,6 +88,7 @@ class NetlinkLinks final : public Links {
 
   netlink::Socket socket_;
   Fd events_;
+  std::uint64_t overruns_ = 0;
   std::string netns_directory_;
   netlink::NextHops next_hops_;
 };

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -90,7 +91,8 @@ struct DesiredInput {
   const Observed& observed;
   const IdTable& ids;
   const RenderKea& render_kea;
-  std::string hostname;  // "{hostname}"
+  std::string hostname;                 // "{hostname}"
+  std::set<std::string> draining = {};  // VRFs that take no new clients
 };
 
 // Errors: sockets of ports are used up. Whatever the machine only has not got yet is pending; so is a

@@ -164,6 +164,7 @@ Result<RunReport> Executor::run(const std::vector<Step>& steps, const RunPolicy&
       steps, [](const Step& step) { return std::holds_alternative<step::AwaitKea>(step.action); }));
   kea_deadline_ms_.reset();
   for (const Step& step : steps) {
+    if (machine_.moved) machine_.moved();
     if (failed.covers(step)) continue;
     auto result = std::visit([this](const auto& action) { return perform(action); }, step.action);
     if (result) {

@@ -25,6 +25,7 @@ struct Machine {
   DataplaneLink& dataplane;
   std::function<std::uint64_t()> now_ms;        // monotonic
   std::function<void(std::uint64_t ms)> pause;  // between two looks at a starting Kea
+  std::function<void()> moved = {};             // called before each step of a run, if there is one
 };
 
 // VRFs and ports, by which failures are kept apart.

@@ -1,14 +1,10 @@
 // ids.json: reading and writing.
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <array>
 
 #include <nlohmann/json.hpp>
 
 #include "controlplane/reconcile/ids.h"
-#include "dataplane/base/fd.h"
+#include "controlplane/reconcile/state_file.h"
 
 namespace xk {
 namespace {
@@ -117,16 +113,6 @@ bool stretches_apart(const std::map<std::string, PortIds>& ports) {
   return true;
 }
 
-Result<> write_all(int fd, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return std::unexpected(errno_error("cannot write " + path));
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<IdTable> IdTable::parse(std::string_view bytes) {
@@ -221,21 +207,10 @@ std::string IdTable::to_json() const {
 }
 
 Result<IdTable> IdTable::load(const std::string& path) {
-  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) {
-    if (errno == ENOENT) return IdTable{};
-    return std::unexpected(errno_error("cannot read " + path));
-  }
-  std::string bytes;
-  std::array<char, 65536> buffer{};
-  while (bytes.size() <= kFileMax) {
-    const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return std::unexpected(errno_error("cannot read " + path));
-    if (got == 0) break;
-    bytes.append(buffer.data(), static_cast<std::size_t>(got));
-  }
-  auto table = parse(bytes);
+  const auto bytes = read_state_file(path, kFileMax);
+  if (!bytes) return std::unexpected(bytes.error());
+  if (!*bytes) return IdTable{};
+  auto table = parse(**bytes);
   if (!table) {
     return std::unexpected(Error{path + ": " + table.error().message +
                                  "; put back a copy, or stop with --teardown and delete the file: new ids "
@@ -244,20 +219,6 @@ Result<IdTable> IdTable::load(const std::string& path) {
   return table;
 }
 
-Result<> IdTable::save(const std::string& path) const {
-  const std::string temporary = path + ".new";
-  Fd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!file) return std::unexpected(errno_error("cannot write " + temporary));
-  if (auto written = write_all(file.get(), to_json(), temporary); !written) return written;
-  if (::fsync(file.get()) != 0) return std::unexpected(errno_error("cannot sync " + temporary));
-  file.reset();
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    return std::unexpected(errno_error("cannot rename " + temporary));
-  }
-  const std::string directory = path.substr(0, path.find_last_of('/') + 1);
-  const Fd parent(::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!parent || ::fsync(parent.get()) != 0) return std::unexpected(errno_error("cannot sync " + directory));
-  return {};
-}
+Result<> IdTable::save(const std::string& path) const { return write_state_file(path, to_json()); }
 
 }  // namespace xk

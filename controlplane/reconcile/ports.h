@@ -98,6 +98,8 @@ class Links {
   [[nodiscard]] virtual int events_fd() const = 0;
   // Reads the waiting events away; true if anything relevant changed (an overrun counts as such).
   [[nodiscard]] virtual Result<bool> drain_events() = 0;
+  // Times that events were lost since the start: everything was looked at anew then.
+  [[nodiscard]] virtual std::uint64_t overruns() const = 0;
 };
 
 // ---- netns/ ------------------------------------------------------------------------------------
@@ -227,6 +229,7 @@ struct DataplaneStatus {
   std::uint64_t generation = 0;  // in force there
   std::uint64_t connected_unix_ms = 0;
   std::uint32_t connects = 0;  // since xdp-kead started
+  bool silent = false;         // connected, but has not answered for kDataplaneSilentMs
   std::string last_error;
   std::vector<IfIndex> held_ports;  // af_xdp ports it holds sockets of
 };
@@ -252,6 +255,10 @@ struct ServerStatus {
   friend bool operator==(const ServerStatus&, const ServerStatus&) = default;
 };
 
+// How often a dataplane is asked whether it and its loops move, and how long it may take.
+inline constexpr std::uint64_t kDataplanePingMs = 2'000;
+inline constexpr std::uint64_t kDataplaneSilentMs = 6'000;
+
 class DataplaneLink {
  public:
   virtual ~DataplaneLink() = default;
@@ -260,6 +267,8 @@ class DataplaneLink {
   [[nodiscard]] virtual std::vector<int> fds() const = 0;
   // Reads what is waiting; true if a dataplane came, went or applied something.
   [[nodiscard]] virtual bool poll() = 0;
+  // Asks it, when it is time to. Call about every second.
+  virtual void tick(std::uint64_t now_ms) = 0;
   [[nodiscard]] virtual DataplaneStatus status() const = 0;
   // Sent to every dataplane that connects, before anything else. False: the running one was made
   // with other settings and keeps them until it is restarted.

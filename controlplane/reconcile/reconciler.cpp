@@ -61,6 +61,7 @@ std::vector<std::string> restart_needed(const Model& running, const Model& wante
   compare("log_dir", a.log_dir, b.log_dir);
   compare("api_socket", a.api_socket, b.api_socket);
   compare("api_group", a.api_group, b.api_group);
+  compare("metrics_address", a.metrics_address, b.metrics_address);
   compare("api_socket_mode", std::to_string(a.api_socket_mode), std::to_string(b.api_socket_mode));
   return changed;
 }
@@ -69,7 +70,78 @@ Result<> Reconciler::load() {
   auto ids = IdTable::load(setup_.ids_path);
   if (!ids) return std::unexpected(ids.error());
   ids_ = std::move(*ids);
+  auto admin = AdminTable::load(setup_.admin_path);
+  if (!admin) return std::unexpected(admin.error());
+  admin_ = std::move(*admin);
   return {};
+}
+
+std::vector<Vrf> Reconciler::take_deleted(Discovered& discovered) const {
+  const std::set<std::string> names = admin_.all(AdminState::deleted);
+  std::vector<Vrf> taken;
+  if (names.empty()) return taken;
+  std::vector<Vrf>& vrfs = discovered.model.vrfs;
+  // One that others have their servers in stays until they are gone too.
+  std::set<std::string> needed;
+  for (const Vrf& vrf : vrfs) {
+    if (!names.contains(vrf.name)) needed.insert(vrf.relay.server_vrf);
+  }
+  std::erase_if(vrfs, [&](Vrf& vrf) {
+    if (!names.contains(vrf.name) || needed.contains(vrf.name)) return false;
+    taken.push_back(std::move(vrf));
+    return true;
+  });
+  std::erase_if(discovered.not_served, [&taken](const NotServed& one) {
+    return std::ranges::find(taken, one.vrf, &Vrf::name) != taken.end();
+  });
+  return taken;
+}
+
+// A VRF device that was renamed is the same VRF.
+void Reconciler::rename_admin(const Discovered& discovered) {
+  for (const auto& [name, device] : discovered.devices) {
+    const auto before = devices_.find(device);
+    if (before == devices_.end() || before->second == name) continue;
+    admin_unsaved_ = admin_.rename(before->second, name) || admin_unsaved_;
+  }
+}
+
+// What is neither configured nor discovered any more.
+void Reconciler::forget_admin(RunReport& report) {
+  std::set<std::string> known;
+  for (const Vrf& vrf : served_.vrfs) known.insert(vrf.name);
+  for (const Vrf& vrf : deleted_) known.insert(vrf.name);
+  admin_unsaved_ = admin_.keep_only(known) || admin_unsaved_;
+  if (!admin_unsaved_) return;
+  if (auto saved = admin_.save(setup_.admin_path)) {
+    admin_unsaved_ = false;
+  } else {
+    report.leftovers.push_back(saved.error().message);
+  }
+}
+
+Result<ChangeReport> Reconciler::set_admin(const std::string& vrf, std::optional<AdminState> state) {
+  const auto is_it = [&vrf](const Vrf& each) { return each.name == vrf; };
+  const bool served = std::ranges::any_of(served_.vrfs, is_it);
+  const auto gone = std::ranges::find_if(deleted_, is_it);
+  if (!served && gone == deleted_.end())
+    return std::unexpected(Error{"there is no VRF '" + vrf + "'", ENOENT});
+  if (state == AdminState::deleted) {
+    for (const Vrf& other : served_.vrfs) {
+      if (other.relay.server_vrf == vrf && other.name != vrf)
+        return std::unexpected(Error{"VRF " + other.name + " has its servers in it: delete that one first"});
+    }
+  } else if (gone != deleted_.end()) {
+    const std::string& servers = gone->relay.server_vrf;
+    if (std::ranges::find(deleted_, servers, &Vrf::name) != deleted_.end() && servers != vrf)
+      return std::unexpected(
+          Error{"its servers are in VRF " + servers + ", which is deleted: resume that one first"});
+  }
+  AdminTable wanted = admin_;
+  wanted.set(vrf, state);
+  if (auto saved = wanted.save(setup_.admin_path); !saved) return std::unexpected(saved.error());
+  admin_ = std::move(wanted);
+  return refresh(true);
 }
 
 // The ids, under the names of now: a VRF device that was renamed is the same VRF.
@@ -89,7 +161,8 @@ Result<Desired> Reconciler::desire(const Observed& observed) const {
                                .observed = observed,
                                .ids = ids,
                                .render_kea = setup_.render_kea,
-                               .hostname = setup_.hostname});
+                               .hostname = setup_.hostname,
+                               .draining = admin_.all(AdminState::draining)});
   if (!desired) return desired;
   // The dataplane checks the same: better to know before anything is touched.
   if (auto checked = Forwarding::make(desired->snapshot); !checked) {
@@ -101,6 +174,8 @@ Result<Desired> Reconciler::desire(const Observed& observed) const {
 Result<RunReport> Reconciler::reconcile(const Model& model, RunPolicy policy, bool skip_waiting) {
   auto observed = executor_.observe(model);
   if (!observed) return std::unexpected(observed.error());
+  rename_admin(observed->discovered);
+  std::vector<Vrf> deleted = take_deleted(observed->discovered);
   auto desired = desire(*observed);
   if (!desired) return std::unexpected(desired.error());
   retry_changed_ports(*observed);
@@ -129,10 +204,25 @@ Result<RunReport> Reconciler::reconcile(const Model& model, RunPolicy policy, bo
   desired_ = std::move(*desired);
   desired_.snapshot.generation = executor_.generation();
   served_ = std::move(observed->discovered.model);
+  deleted_ = std::move(deleted);
+  forget_admin(*report);
   devices_.clear();
   for (auto& [name, device] : observed->discovered.devices) devices_[device] = std::move(name);
   note(*report, policy.skip);
   troubled_links_ = troubled_links(*observed);
+  return report;
+}
+
+Result<RunReport> Reconciler::measured(const Model& model, RunPolicy policy, bool skip_waiting) {
+  const std::uint64_t started_ms = setup_.machine.now_ms();
+  auto report = reconcile(model, std::move(policy), skip_waiting);
+  const std::uint64_t took_ms = setup_.machine.now_ms() - started_ms;
+  const auto bucket = std::ranges::lower_bound(kReconcileBucketsMs, took_ms);
+  if (bucket != kReconcileBucketsMs.end())
+    ++stats_.buckets.at(static_cast<std::size_t>(bucket - kReconcileBucketsMs.begin()));
+  ++stats_.count;
+  stats_.sum_ms += took_ms;
+  stats_.errors += report ? report->failures.size() + report->leftovers.size() : 1;
   return report;
 }
 
@@ -142,7 +232,7 @@ std::expected<ChangeReport, std::vector<std::string>> Reconciler::change(const M
     if (auto refused = restart_needed(*model_, model); !refused.empty()) return std::unexpected(refused);
   }
   if (first) settings_stale_ = !setup_.machine.dataplane.set_settings(dataplane_settings(model));
-  const auto report = reconcile(model, {.strict = !first, .weak = {}, .skip = {}, .wait = true}, false);
+  const auto report = measured(model, {.strict = !first, .weak = {}, .skip = {}, .wait = true}, false);
   if (!report) {
     if (!first) return std::unexpected(std::vector<std::string>{report.error().message});
     // Served later, when whatever was in the way is gone.
@@ -165,7 +255,7 @@ ChangeReport Reconciler::refresh(bool retry_now) {
   if (retry_now) general_retry_ms_ = 0;
   if (general_retry_ms_ > setup_.machine.now_ms()) return {};
   const RunPolicy policy{.strict = false, .weak = {}, .skip = {}, .wait = false};
-  const auto report = reconcile(*model_, policy, !retry_now);
+  const auto report = measured(*model_, policy, !retry_now);
   if (!report) {
     note_general({report.error().message});
     return {.steps = {}, .failures = {report.error().message}};
@@ -181,8 +271,9 @@ std::expected<std::vector<std::string>, std::vector<std::string>> Reconciler::pr
   if (model_) {
     if (auto refused = restart_needed(*model_, model); !refused.empty()) return std::unexpected(refused);
   }
-  const auto observed = executor_.observe(model);
+  auto observed = executor_.observe(model);
   if (!observed) return std::unexpected(std::vector{observed.error().message});
+  static_cast<void>(take_deleted(observed->discovered));
   const auto desired = desire(*observed);
   if (!desired) return std::unexpected(std::vector{desired.error().message});
   std::vector<std::string> texts;

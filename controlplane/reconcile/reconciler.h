@@ -2,6 +2,7 @@
 // state, plan it against what is observed, and run the steps.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <map>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/reconcile/admin.h"
 #include "controlplane/reconcile/executor.h"
 
 namespace xk {
@@ -29,17 +31,29 @@ struct ChangeReport {
 inline constexpr std::uint64_t kRetryFirstMs = 1000;
 inline constexpr std::uint64_t kRetryMaxMs = 60'000;
 
+// How long looks and changes took.
+inline constexpr std::array<std::uint64_t, 10> kReconcileBucketsMs{1,   5,    10,   50,     100,
+                                                                   500, 1000, 5000, 10'000, 60'000};
+struct ReconcileStats {
+  std::uint64_t count = 0;
+  std::uint64_t errors = 0;  // that failed, and steps that were not possible
+  std::uint64_t sum_ms = 0;
+  std::array<std::uint64_t, kReconcileBucketsMs.size()>
+      buckets{};  // up to that long, and over the one before
+};
+
 class Reconciler {
  public:
   struct Setup {
     Machine machine;
     RenderKea render_kea;
     std::string ids_path;
+    std::string admin_path;
     std::string hostname;
   };
   explicit Reconciler(Setup setup) : setup_(std::move(setup)), executor_(setup_.machine) {}
 
-  // Reads the ids. Call once, before the first change.
+  // Reads the ids and what operators decided. Call once, before the first change.
   [[nodiscard]] Result<> load();
 
   // Takes a new configuration. The first one is served as far as the machine allows. A later one is
@@ -52,6 +66,14 @@ class Reconciler {
   // retry_now: try what failed lately again as well.
   ChangeReport refresh(bool retry_now);
 
+  // What an operator decides of a VRF; nullopt: as configured. Remembered first, then done as far as the
+  // machine allows; the rest is retried. Errors: no such VRF (ENOENT), others depend on it, it cannot be
+  // remembered; nothing has changed then.
+  [[nodiscard]] Result<ChangeReport> set_admin(const std::string& vrf, std::optional<AdminState> state);
+  [[nodiscard]] const AdminTable& admin() const { return admin_; }
+  // VRFs that would be served, had no operator deleted them.
+  [[nodiscard]] const std::vector<Vrf>& deleted() const { return deleted_; }
+
   // The steps a configuration would need now, none of them run.
   [[nodiscard]] std::expected<std::vector<std::string>, std::vector<std::string>> preview(const Model& model);
 
@@ -60,6 +82,7 @@ class Reconciler {
   // A VRF's Kea that failed has come up: refresh() tries it at once.
   void retry(VrfId vrf);
 
+  [[nodiscard]] const ReconcileStats& stats() const { return stats_; }
   // What is configured; nullptr before the first change.
   [[nodiscard]] const Model* configured() const { return model_ ? &*model_ : nullptr; }
   // What is served: the configured VRFs and those that were discovered.
@@ -75,10 +98,15 @@ class Reconciler {
 
  private:
   [[nodiscard]] Result<Desired> desire(const Observed& observed) const;
+  // Takes what is deleted out of what was found.
+  [[nodiscard]] std::vector<Vrf> take_deleted(Discovered& discovered) const;
+  void rename_admin(const Discovered& discovered);
+  void forget_admin(RunReport& report);
   [[nodiscard]] IdTable ids_for(const Discovered& discovered) const;
   using SeenLink = std::pair<IfIndex, bool>;  // and whether it is up
   [[nodiscard]] std::map<std::string, SeenLink> troubled_links(const Observed& observed) const;
   void retry_changed_ports(const Observed& observed);
+  [[nodiscard]] Result<RunReport> measured(const Model& model, RunPolicy policy, bool skip_waiting);
   [[nodiscard]] Result<RunReport> reconcile(const Model& model, RunPolicy policy, bool skip_waiting);
   void note(const RunReport& report, const Scopes& skipped);
   void note_general(std::vector<std::string> troubles);
@@ -87,7 +115,11 @@ class Reconciler {
 
   Setup setup_;
   Executor executor_;
+  ReconcileStats stats_;
   IdTable ids_;
+  AdminTable admin_;
+  bool admin_unsaved_ = false;
+  std::vector<Vrf> deleted_;
   std::optional<Model> model_;
   Model served_;
   std::map<IfIndex, std::string> devices_;  // of discovered VRFs

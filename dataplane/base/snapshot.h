@@ -95,6 +95,7 @@ struct alignas(64) VrfEntry {
   bool link_selection = false;         // sub-option 5
   bool server_id_override = false;     // sub-option 11
   bool relay_flags = false;            // sub-option 10
+  bool draining = false;               // takes no new clients: DISCOVER is dropped
   std::uint16_t queue_depth = 512;     // packets, power of two
   std::uint32_t quantum_bytes = 2048;  // of the deficit-round-robin scheduler
   std::vector<ServerEntry> servers;    // server_mode says which of them a request goes to

@@ -5,14 +5,14 @@
 namespace xk::ipc {
 namespace {
 
-constexpr std::uint32_t kSnapshotMagic = 0x786b7332;  // "xks2": changes with the format
+constexpr std::uint32_t kSnapshotMagic = 0x786b7333;  // "xks3": changes with the format
 
 constexpr std::uint16_t kSuboptionMax = 255;  // bytes of a sub-option's value (RFC 3046 2.0)
 
 // Bytes of the shortest encoding of each, so that a count can be refused before memory is taken.
 constexpr std::size_t kPortMin = 24;
 constexpr std::size_t kAttachmentMin = 47;
-constexpr std::size_t kVrfMin = 38;
+constexpr std::size_t kVrfMin = 39;
 constexpr std::size_t kServerMin = 18;
 
 void vlan_tag(auto& wire, auto& tag) {
@@ -92,6 +92,7 @@ void vrf_entry(auto& wire, auto& vrf) {
   wire.text(vrf.vss.value, kSuboptionMax);
   wire.number(vrf.queue_depth);
   wire.number(vrf.quantum_bytes);
+  wire.flag(vrf.draining);
 }
 
 void describe(auto& wire, auto& snapshot) {

@@ -72,6 +72,9 @@ std::expected<void, Outcome> check_rules(const Received& received, const Forward
                                          Request& request) {
   const Message4View& message = request.message;
   if (!is_from_client(request.options.type)) return std::unexpected(XK_OPTION_MESSAGE_TYPE_BAD);
+  // Who has a lease renews, rebinds and comes back after a reboot; who asks anew goes elsewhere.
+  if (received.vrf->draining && request.options.type == MessageType::discover)
+    return std::unexpected(XK_VRF_DRAINING);
   // RFC 1542 4.1.1: a request that arrives with as many hops as are allowed is not relayed.
   if (message.hops() >= received.vrf->hops_max) return std::unexpected(XK_HOPS_EXCEEDED);
   if (auto giaddr = check_giaddr(forwarding, *received.vrf, message.giaddr()); !giaddr) return giaddr;

@@ -36,6 +36,8 @@ void views(std::string_view text) {
   trip<ConfigDiffView>(*json);
   trip<ConfigText>(*json);
   trip<EventsView>(*json);
+  trip<DeleteRequest>(*json);
+  trip<TeardownView>(*json);
   trip<ExplainView>(*json);
   trip<ErrorsBody>(*json);
 }
@@ -46,7 +48,7 @@ void requests(std::string_view text) {
   const std::string body(text);
   for (const ApiRequest& request :
        {ApiRequest{"POST", "/v1/kea/red/command", {}, body}, ApiRequest{"GET", "/" + body, {}, ""},
-        ApiRequest{"POST", "/v1/config/diff", {}, body},
+        ApiRequest{"POST", "/v1/config/diff", {}, body}, ApiRequest{"POST", "/v1/vrfs/red/delete", {}, body},
         ApiRequest{"GET", "/v1/events", {{"since", body}, {"wait_s", body}}, ""},
         ApiRequest{"GET", "/v1/vrfs/" + body, {}, ""},
         ApiRequest{"GET", "/v1/leases", {{"vrf", body}}, ""}}) {

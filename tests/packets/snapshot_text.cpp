@@ -103,6 +103,8 @@ std::expected<void, Error> set_vrf(VrfEntry& vrf, Pairs pair) {
   else if (pair.is("server_mode"))
     vrf.server_mode = pair.choice<ServerMode>(
         {{"all", ServerMode::all}, {"failover", ServerMode::failover}, {"hash", ServerMode::hash}});
+  else if (pair.is("draining"))
+    vrf.draining = pair.flag();
   else if (pair.is("hops_max"))
     vrf.hops_max = static_cast<std::uint8_t>(pair.number());
   else if (pair.is("link_selection"))

@@ -213,6 +213,23 @@ class FakeControl : public Control {
     view.steps = {"vrf red: apply Kea's configuration", "publish the forwarding state"};
     return view;
   }
+  std::string last_action;
+  Answer<ReloadView> act_on_vrf(const std::string& vrf, VrfAction action, bool purge) override {
+    if (failure) return std::unexpected(*failure);
+    if (vrf != "red" && vrf != "blue")
+      return std::unexpected(Failure{404, {"there is no VRF '" + vrf + "'"}});
+    last_action = (action == VrfAction::drain    ? "drain "
+                   : action == VrfAction::resume ? "resume "
+                                                 : "delete ") +
+                  vrf + (purge ? " purge" : "");
+    return ReloadView{9, {"publish the forwarding state"}};
+  }
+  Answer<TeardownView> teardown() override {
+    if (failure) return std::unexpected(*failure);
+    last_action = "teardown";
+    return TeardownView{{"remove handoff xkh1", "remove namespace xdp-kea-1"}, teardown_failures};
+  }
+  std::vector<std::string> teardown_failures;
   Answer<ReloadView> reload() override {
     if (failure) return std::unexpected(*failure);
     ++reloads;

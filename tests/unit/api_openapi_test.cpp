@@ -39,7 +39,7 @@ class OpenApi : public testing::Test {
     const auto type = property["type"].as<std::string>();
     const bool fits = (type == "string" && value.is_string()) || (type == "array" && value.is_array()) ||
                       (type == "integer" && value.is_number_integer()) ||
-                      (type == "object" && value.is_object());
+                      (type == "object" && value.is_object()) || (type == "boolean" && value.is_boolean());
     EXPECT_TRUE(fits) << where << " is no " << type;
   }
 };
@@ -101,6 +101,8 @@ TEST_F(OpenApi, DescribesEveryField) {
   expect_schema("Explain", to_json(ExplainView{}));
   expect_schema("Event", to_json(EventView{}));
   expect_schema("Events", to_json(EventsView{}));
+  expect_schema("DeleteRequest", to_json(DeleteRequest{}));
+  expect_schema("Teardown", to_json(TeardownView{}));
   expect_schema("ConfigText", to_json(ConfigText{}));
   expect_schema("ConfigChange", to_json(ConfigChangeView{}));
   expect_schema("ConfigDiff", to_json(ConfigDiffView{}));

@@ -62,6 +62,8 @@ TEST(Views, SurviveTheTrip) {
   expect_same_after_the_trip(control.config_diff(std::nullopt).value());
   expect_same_after_the_trip(control.events({}).value());
   expect_same_after_the_trip(control.explain("eth1", "").value());
+  expect_same_after_the_trip(control.teardown().value());
+  expect_same_after_the_trip(DeleteRequest{true});
   expect_same_after_the_trip(ConfigText{"a.toml", "[appliance]\n"});
   expect_same_after_the_trip(ConfigBody{"[appliance]\n"});
   expect_same_after_the_trip(VrfBody{control.vrfs().value()[0], {}, std::nullopt, control.servers().value()});

@@ -2,6 +2,7 @@
 // and daemons that are absent, refuse, or are something else.
 #include "controlplane/cli/cli.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <grp.h>
 #include <gtest/gtest.h>
@@ -91,6 +92,10 @@ const std::vector<GoldenCase> kGolden = {
     {"events", {"events"}},
     {"explain", {"explain", "--interface", "eth1", "--vlan", "200.300"}},
     {"reload", {"reload"}},
+    {"vrf_drain", {"vrf", "drain", "red"}},
+    {"vrf_resume", {"vrf", "resume", "red"}},
+    {"vrf_delete", {"vrf", "delete", "red", "--purge", "--yes"}},
+    {"teardown", {"teardown", "--yes"}},
 };
 const std::vector<std::string> kFormats = {"table", "json", "yaml"};
 
@@ -147,6 +152,35 @@ TEST_F(CliTest, EventsAreFollowedOverARestart) {
   EXPECT_EQ(keactl({"events", "--count", "2"}).code, 2) << "only of use when following";
 }
 
+TEST_F(CliTest, WhatHurtsIsAskedForFirst) {
+  const int terminal = dup(STDIN_FILENO);
+  const int nothing = open("/dev/null", O_RDONLY);
+  ASSERT_EQ(dup2(nothing, STDIN_FILENO), STDIN_FILENO);
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"vrf", "delete", "red"}, std::vector<std::string>{"teardown"}}) {
+    const Outcome outcome = keactl(args);
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_THAT(outcome.err, HasSubstr("give --yes"));
+  }
+  EXPECT_EQ(control.last_action, "");
+  if (terminal >= 0) dup2(terminal, STDIN_FILENO);
+  close(nothing);
+  close(terminal);
+
+  EXPECT_EQ(keactl({"vrf", "delete", "red", "--yes"}).code, 0);
+  EXPECT_EQ(control.last_action, "delete red");
+  EXPECT_EQ(keactl({"vrf", "delete", "red", "--yes", "--purge"}).code, 0);
+  EXPECT_EQ(control.last_action, "delete red purge");
+  EXPECT_EQ(keactl({"vrf", "drain", "blue"}).code, 0);
+  EXPECT_EQ(control.last_action, "drain blue");
+  EXPECT_EQ(keactl({"vrf", "drain", "green"}).code, 4);
+  control.teardown_failures = {"namespace xdp-kea-1: busy"};
+  const Outcome left = keactl({"teardown", "--yes"});
+  EXPECT_EQ(left.code, 1);
+  EXPECT_THAT(left.out, HasSubstr("still there: namespace xdp-kea-1: busy\n"));
+  EXPECT_THAT(call({"-s", directory.file("none"), "teardown", "--yes"}).err, HasSubstr("--teardown"));
+}
+
 TEST_F(CliTest, DifferencesAreSeven) {
   for (const std::string& format : kFormats) {
     const Outcome own = keactl({"config", "diff", "-o", format});
@@ -176,7 +210,8 @@ TEST_F(CliTest, TablesWithoutRowsSaySo) {
   control.empty = true;
   for (const GoldenCase& c : kGolden) {
     if (c.name == "vrf_show" || c.name.ends_with("_red") || c.name.ends_with("_blue") ||
-        c.name == "kea_command" || c.name == "config_show" || c.name == "explain" || c.name == "reload") {
+        c.name == "kea_command" || c.name == "config_show" || c.name == "explain" || c.name == "reload" ||
+        c.name == "teardown" || (c.name.starts_with("vrf_") && c.name != "vrf_list")) {
       continue;  // without VRFs there is nothing of theirs
     }
     const Outcome outcome = keactl(c.args);

@@ -26,6 +26,7 @@ TEST(ConfigDefaults, Appliance) {
   EXPECT_EQ(appliance.api_socket, "/run/xdp-kea/api.sock");
   EXPECT_EQ(appliance.api_socket_mode, 0660u);
   EXPECT_EQ(appliance.api_group, "");
+  EXPECT_EQ(appliance.metrics_address, "");
   EXPECT_EQ(appliance.log_level, "info");
   EXPECT_EQ(to_string(appliance.handoff_prefix), "169.254.0.0/16");
 }
@@ -161,6 +162,7 @@ log_dir = "/l"
 bpf_dir = "/b"
 api_socket_mode = "0600"
 api_group = "ops"
+metrics_address = "127.0.0.1:9547"
 log_level = "debug"
 handoff_prefix = "100.64.0.0/20"
 [dataplane]
@@ -205,7 +207,7 @@ template = "/t.json"
 binary = "/k"
 )");
   EXPECT_EQ(model.appliance, (Appliance{"edge1", "h", "/s", "/r", "/l", "/b", "/r/api.sock", 0600, "ops",
-                                        "debug", Prefix4{Ip4{0x64400000}, 20}}));
+                                        "127.0.0.1:9547", "debug", Prefix4{Ip4{0x64400000}, 20}}));
   const std::vector<LcorePlan> lcores{{3, {LoopRole::tx, LoopRole::rx}}, {0, {LoopRole::vrf}}};
   EXPECT_EQ(model.dataplane, (DataplaneSettings{"dp", lcores, 2048, 512, 100, 0, 64}));
   EXPECT_EQ(

@@ -125,6 +125,12 @@ TEST(ConfigRules, NobodyRunsAsRoot) {
   expect_mistake(in_kea_attachment("[vrf.kea]\nuser = \"root\"\n"),
                  "user: \"root\" has every privilege; allowed: a user without");
   expect_good("[appliance]\napi_group = \"root\"\n");
+  expect_good("[appliance]\nmetrics_address = \"127.0.0.1:9547\"\n");
+  expect_good("[appliance]\nmetrics_address = \"[::1]:9547\"\n");
+  expect_good("[appliance]\nmetrics_address = \"\"\n");
+  expect_mistake("[appliance]\nmetrics_address = \"localhost:9547\"\n",
+                 "metrics_address: \"localhost:9547\" is no numeric address with a port; allowed: "
+                 "127.0.0.1:9547 or [::1]:9547");
 }
 
 TEST(ConfigRules, HandoffAddressesAreTheAppliancesOwn) {

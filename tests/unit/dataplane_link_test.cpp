@@ -177,6 +177,39 @@ TEST_F(DataplaneLinkTest, ADeadDataplaneIsNoticed) {
   EXPECT_FALSE(link_->poll());
 }
 
+TEST_F(DataplaneLinkTest, ADataplaneThatDoesNotAnswerIsSilentUntilItDoes) {
+  counters_.seal();
+  link_->tick(1'000'000);  // nobody to ask
+  ipc::Channel channel = dataplane(counters_);
+  std::uint64_t now_ms = 2'000'000;
+  link_->tick(now_ms);
+  const auto first = heard(channel);
+  ASSERT_TRUE(first.has_value());
+  const ipc::Ping asked = std::get<ipc::Ping>(first->message);
+  ASSERT_TRUE(channel.send(ipc::Pong{asked.token}).has_value());
+  EXPECT_TRUE(link_->poll());
+  link_->tick(now_ms + kDataplanePingMs - 1);
+  EXPECT_FALSE(heard(channel).has_value()) << "answered: it is not asked again at once";
+  link_->tick(now_ms += kDataplanePingMs);
+  EXPECT_TRUE(heard(channel).has_value());
+  link_->tick(now_ms + kDataplaneSilentMs - 1);
+  EXPECT_FALSE(link_->status().silent);
+  link_->tick(now_ms += kDataplaneSilentMs);
+  EXPECT_TRUE(link_->status().silent);
+  EXPECT_TRUE(link_->status().connected);
+  const auto again = heard(channel);
+  ASSERT_TRUE(again.has_value());
+  const auto token = std::get<ipc::Ping>(again->message).token;
+  ASSERT_TRUE(channel.send(ipc::Pong{token - 1}).has_value());
+  EXPECT_TRUE(link_->poll());
+  link_->tick(now_ms + 1);
+  EXPECT_TRUE(link_->status().silent) << "an old answer proves nothing";
+  ASSERT_TRUE(channel.send(ipc::Pong{token}).has_value());
+  EXPECT_TRUE(link_->poll());
+  link_->tick(now_ms + 2);
+  EXPECT_FALSE(link_->status().silent);
+}
+
 TEST_F(DataplaneLinkTest, ASuccessorConnectsInTheSamePollAsItsPredecessorDies) {
   counters_.seal();
   std::optional<ipc::Channel> first = dataplane(counters_);

@@ -108,6 +108,7 @@ inline Snapshot sample_snapshot() {
   red.vss.value = std::string(7, '\x05');
   red.queue_depth = 1024;
   red.quantum_bytes = 4096;
+  red.draining = true;
   VrfEntry& blue = snapshot.vrfs.emplace_back();
   blue.id = blue.server_vrf = VrfId{2};
   blue.name = "blue";

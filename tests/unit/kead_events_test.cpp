@@ -180,6 +180,13 @@ TEST_F(Watched, ADataplaneComesAndGoes) {
   watch_.dataplane(status);
   watch_.dataplane(status);
   EXPECT_THAT(news(), ElementsAre("dataplane_connected"));
+  status.silent = true;
+  watch_.dataplane(status);
+  watch_.dataplane(status);
+  EXPECT_THAT(news(), ElementsAre("dataplane_silent"));
+  status.silent = false;
+  watch_.dataplane(status);
+  EXPECT_THAT(news(), ElementsAre("dataplane_answers"));
   status.connected = false;
   watch_.dataplane(status);
   EXPECT_THAT(news(), ElementsAre("dataplane_gone"));

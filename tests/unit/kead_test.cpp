@@ -198,6 +198,10 @@ TEST_F(Served, TheStateOfAVrfIsTheWorstThatIsTrue) {
   machine_.dataplane_generation += 1;
   EXPECT_THAT(vrf("red").reason, HasSubstr("has not taken"));
   machine_.dataplane_generation -= 1;
+  machine_.dataplane_silent = true;
+  EXPECT_THAT(vrf("red").reason, HasSubstr("does not answer"));
+  EXPECT_THAT(views().warnings(), Contains(HasSubstr("does not answer")));
+  machine_.dataplane_silent = false;
   machine_.dataplane_connected = false;
   EXPECT_THAT(vrf("red").reason, HasSubstr("not connected"));
   machine_.dataplane_connected = true;
@@ -402,6 +406,12 @@ class Called : public Served {
         .reload = []() -> api::Answer<api::ReloadView> {
           return api::ReloadView{.generation = 9, .steps = {"one"}};
         },
+        .act_on_vrf = [](const std::string& vrf, api::VrfAction, bool) -> api::Answer<api::ReloadView> {
+          return api::ReloadView{.generation = 9, .steps = {vrf}};
+        },
+        .teardown = []() -> api::Answer<api::TeardownView> {
+          return api::TeardownView{.removed = {"all"}, .failures = {}};
+        },
         .config_diff = [](const std::optional<api::ConfigText>& text) -> api::Answer<api::ConfigDiffView> {
           return api::ConfigDiffView{.generation = 9, .changes = {}, .steps = {text ? text->toml : "own"}};
         }});
@@ -456,6 +466,8 @@ TEST_F(Called, AnswersComeFromTheLoop) {
   EXPECT_EQ(control_->keas()->size(), 2u);
   EXPECT_THAT(*control_->config_show(), HasSubstr("red"));
   EXPECT_EQ(control_->reload()->generation, 9u);
+  EXPECT_THAT(control_->act_on_vrf("red", api::VrfAction::drain, false)->steps, ElementsAre("red"));
+  EXPECT_THAT(control_->teardown()->removed, ElementsAre("all"));
   EXPECT_THAT(control_->config_diff(std::nullopt)->steps, ElementsAre("own"));
   EXPECT_THAT(control_->config_diff(api::ConfigText{"a", "b"})->steps, ElementsAre("b"));
 }

@@ -149,6 +149,16 @@ double cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+TEST_P(Loops, SayThatTheyMoveOnlyIfTheyDo) {
+  Rig rig(placements(GetParam()));
+  rig.publish(snapshot_of(kVrfs));
+  EXPECT_FALSE(rig.pipeline->moves(std::chrono::milliseconds(20))) << "no loop runs yet";
+  ASSERT_TRUE(rig.pipeline->start());
+  EXPECT_TRUE(rig.pipeline->moves(std::chrono::seconds(10)));
+  ASSERT_TRUE(Rig::await([&] { return rig.pipeline->asleep(); }));
+  EXPECT_TRUE(rig.pipeline->moves(std::chrono::seconds(10))) << "idle ones are woken for it";
+}
+
 TEST_P(Loops, SleepWhenIdleAndWakeForAPacket) {
   Rig rig(placements(GetParam()));
   rig.publish(snapshot_of(kVrfs));

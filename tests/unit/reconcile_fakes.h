@@ -65,6 +65,7 @@ class FakeMachine {
   std::uint64_t now_ms = 1'000'000;
   std::uint32_t next_ifindex = 100;
   bool dataplane_connected = true;
+  bool dataplane_silent = false;
   std::uint32_t dataplane_pid = 500;
   std::uint32_t dataplane_connects = 1;
   std::uint64_t dataplane_generation = 0;
@@ -175,6 +176,7 @@ class FakeLinks final : public Links {
   }
   int events_fd() const override { return -1; }
   Result<bool> drain_events() override { return false; }
+  std::uint64_t overruns() const override { return 0; }
 
  private:
   FakeMachine& machine_;
@@ -376,12 +378,14 @@ class FakeDataplane final : public DataplaneLink {
   Result<> listen(const std::string&, const std::string&) override { return {}; }
   std::vector<int> fds() const override { return {}; }
   bool poll() override { return false; }
+  void tick(std::uint64_t) override {}
   DataplaneStatus status() const override {
     DataplaneStatus status;
     status.connected = machine_.dataplane_connected;
     status.pid = machine_.dataplane_pid;
     status.connects = machine_.dataplane_connects;
     status.generation = machine_.dataplane_generation;
+    status.silent = machine_.dataplane_silent;
     for (const auto& [ifindex, queues] : machine_.state.held) status.held_ports.push_back(ifindex);
     return status;
   }
@@ -456,6 +460,7 @@ class Daemon {
           return text;
         },
         .ids_path = directory_ + "/ids.json",
+        .admin_path = directory_ + "/admin.json",
         .hostname = "router1"});
     loaded_ = reconciler_->load();
   }

@@ -1,0 +1,205 @@
+#include "controlplane/app/metrics.h"
+
+#include <array>
+#include <cstdio>
+#include <map>
+
+namespace xk::kead {
+namespace {
+
+using api::CountersView;
+
+using Counts = std::vector<std::pair<std::string, std::uint64_t>>;
+
+void escape(std::string_view value, std::string& out) {
+  for (const char c : value) {
+    if (c == '\\' || c == '"') out += '\\';
+    if (c == '\n') {
+      out += "\\n";
+    } else {
+      out += c;
+    }
+  }
+}
+
+std::string seconds_text(std::uint64_t milliseconds) {
+  std::array<char, 32> text{};
+  const int length = std::snprintf(text.data(), text.size(), "%llu.%03u",
+                                   static_cast<unsigned long long>(milliseconds / 1000),
+                                   static_cast<unsigned>(milliseconds % 1000));
+  return {text.data(), static_cast<std::size_t>(length)};
+}
+
+void write_appliance(const MetricsFacts& facts, const Views& views, MetricsText& out) {
+  out.family("xdpkea_build_info", "gauge", "Always 1; the version is in its label.");
+  out.sample({{"version", XK_VERSION}}, 1);
+  out.family("xdpkea_uptime_seconds", "gauge", "How long xdp-kead has been running.");
+  out.sample_seconds({}, facts.uptime_ms);
+  out.family("xdpkea_generation", "gauge", "Generation of the forwarding state that is asked for.");
+  out.sample({}, facts.reconciler.generation());
+  const DataplaneStatus& dataplane = views.dataplane();
+  out.family("xdpkea_dataplane_connected", "gauge", "Whether a dataplane is connected.");
+  out.sample({}, dataplane.connected ? 1 : 0);
+  out.family("xdpkea_dataplane_generation", "gauge",
+             "Generation that is in force in the dataplane; 0 while none is connected.");
+  out.sample({}, dataplane.generation);
+  out.family("xdpkea_dataplane_connects_total", "counter",
+             "Times that a dataplane has connected; one more with each of its restarts.");
+  out.sample({}, dataplane.connects);
+  out.family("xdpkea_dataplane_ports", "gauge", "Ports that the dataplane holds sockets of.");
+  out.sample({}, dataplane.held_ports.size());
+}
+
+void write_reconciler(const Reconciler& reconciler, MetricsText& out) {
+  const ReconcileStats& stats = reconciler.stats();
+  out.family("xdpkea_reconcile_errors_total", "counter",
+             "Looks at the machine that failed, and steps that were not possible.");
+  out.sample({}, stats.errors);
+  out.family("xdpkea_reconcile_duration_seconds", "histogram",
+             "How long it took to look at the machine and make it as desired.");
+  std::uint64_t below = 0;
+  for (std::size_t i = 0; i < kReconcileBucketsMs.size(); ++i) {
+    below += stats.buckets.at(i);
+    out.sample({{"le", seconds_text(kReconcileBucketsMs.at(i))}}, below, "_bucket");
+  }
+  out.sample({{"le", "+Inf"}}, stats.count, "_bucket");
+  out.sample_seconds({}, stats.sum_ms, "_sum");
+  out.sample({}, stats.count, "_count");
+}
+
+void write_vrfs(const Reconciler& reconciler, const Views& views, MetricsText& out) {
+  const std::vector<VrfState> states = views.vrf_states();
+  std::map<std::string, std::uint64_t> by_state{
+      {"serving", 0}, {"degraded", 0}, {"pending", 0}, {"draining", 0}};
+  for (const VrfState& vrf : states) ++by_state[vrf.state];
+  by_state["deleted"] = reconciler.deleted().size();
+  out.family("xdpkea_vrfs", "gauge", "VRFs by state.");
+  for (const auto& [state, count] : by_state) out.sample({{"state", state}}, count);
+  out.family("xdpkea_vrf_serving", "gauge", "Whether all of the VRF is served.");
+  for (const VrfState& vrf : states)
+    out.sample({{"vrf", vrf.name}, {"engine", vrf.engine}}, vrf.state == "serving" ? 1 : 0);
+  out.family("xdpkea_vrf_draining", "gauge", "Whether the VRF takes no new clients.");
+  for (const VrfState& vrf : states) {
+    if (vrf.state == "draining") out.sample({{"vrf", vrf.name}}, 1);
+  }
+
+  std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> attachments;  // serving, pending
+  for (const VrfState& vrf : states) attachments[vrf.name];
+  for (const AttachmentState& attachment : views.attachment_states()) {
+    auto& [serving, pending] = attachments[attachment.vrf];
+    ++(attachment.reason.empty() ? serving : pending);
+  }
+  out.family("xdpkea_attachments", "gauge", "Places of clients, by VRF and state.");
+  for (const auto& [vrf, counts] : attachments) {
+    out.sample({{"vrf", vrf}, {"state", "serving"}}, counts.first);
+    out.sample({{"vrf", vrf}, {"state", "pending"}}, counts.second);
+  }
+  out.family("xdpkea_queue_capacity_packets", "gauge", "Packets that the VRF's queue can hold.");
+  for (const VrfEntry& vrf : reconciler.desired().snapshot.vrfs)
+    out.sample({{"vrf", vrf.name}}, vrf.queue_depth);
+}
+
+void write_keas(const Views& views, MetricsText& out) {
+  const std::vector<api::KeaView> keas = views.keas();
+  out.family("xdpkea_kea_running", "gauge", "Whether the VRF's Kea runs and answers.");
+  for (const api::KeaView& kea : keas) out.sample({{"vrf", kea.vrf}}, kea.state == "running" ? 1 : 0);
+  out.family("xdpkea_kea_restarts_total", "counter", "Times that the VRF's Kea was started again.");
+  for (const api::KeaView& kea : keas) out.sample({{"vrf", kea.vrf}}, kea.restarts);
+}
+
+struct CounterFamily {
+  const char* name;
+  const char* help;
+  std::uint64_t CountersView::* member;
+};
+constexpr auto kPacketFamilies = std::to_array<CounterFamily>({
+    {"xdpkea_packets_received_total", "Packets classified into the VRF; \"-\": into none.",
+     &CountersView::rx},
+    {"xdpkea_packets_copied_total", "Packets made here, one for each further server.", &CountersView::copies},
+    {"xdpkea_packets_sent_total", "Packets handed to a port.", &CountersView::tx},
+    {"xdpkea_requests_sent_total", "Of the packets sent: towards servers.", &CountersView::requests},
+    {"xdpkea_replies_sent_total", "Of the packets sent: towards clients and relays.", &CountersView::replies},
+    {"xdpkea_arp_sent_total", "Of the packets sent: ARP answers.", &CountersView::arp},
+    {"xdpkea_exceptions_sent_total", "Of the packets sent: to an exception port.", &CountersView::exceptions},
+});
+
+void write_packets(const api::AllCountersView& counters, MetricsText& out) {
+  for (const CounterFamily& family : kPacketFamilies) {
+    out.family(family.name, "counter", family.help);
+    for (const CountersView& vrf : counters.vrfs) out.sample({{"vrf", vrf.vrf}}, vrf.*family.member);
+  }
+  out.family("xdpkea_packets_dropped_total", "counter",
+             "Packets that ended here, by reason; reasons that never occurred are left out.");
+  for (const CountersView& vrf : counters.vrfs) {
+    for (const auto& [reason, count] : vrf.drops) out.sample({{"vrf", vrf.vrf}, {"reason", reason}}, count);
+  }
+  out.family("xdpkea_packets_noted_total", "counter", "Packets that went on with something worth counting.");
+  for (const CountersView& vrf : counters.vrfs) {
+    for (const auto& [note, count] : vrf.notes) out.sample({{"vrf", vrf.vrf}, {"note", note}}, count);
+  }
+  out.family("xdpkea_queue_high_water_packets", "gauge", "Most packets that the VRF's queue has held.");
+  for (const CountersView& vrf : counters.vrfs) out.sample({{"vrf", vrf.vrf}}, vrf.queue_high_water);
+  out.family("xdpkea_xdp_packets_total", "counter", "Verdicts of the XDP program on all ports.");
+  for (const auto& [verdict, count] : counters.xdp) out.sample({{"verdict", verdict}}, count);
+}
+
+}  // namespace
+
+void MetricsText::family(const char* name, const char* type, const char* help) {
+  name_ = name;
+  text_ += std::string("# HELP ") + name + " ";
+  for (const char* c = help; *c != '\0'; ++c) {
+    if (*c == '\\') text_ += '\\';
+    text_ += *c;
+  }
+  text_ += std::string("\n# TYPE ") + name + " " + type + "\n";
+}
+
+void MetricsText::start(std::initializer_list<Label> labels, const char* suffix) {
+  text_ += name_;
+  text_ += suffix;
+  const char* before = "{";
+  for (const Label& label : labels) {
+    text_ += before;
+    text_ += label.name;
+    text_ += "=\"";
+    escape(label.value, text_);
+    text_ += '"';
+    before = ",";
+  }
+  text_ += labels.size() > 0 ? "} " : " ";
+}
+
+void MetricsText::sample(std::initializer_list<Label> labels, std::uint64_t value, const char* suffix) {
+  start(labels, suffix);
+  text_ += std::to_string(value) + "\n";
+}
+
+void MetricsText::sample_seconds(std::initializer_list<Label> labels, std::uint64_t milliseconds,
+                                 const char* suffix) {
+  start(labels, suffix);
+  text_ += seconds_text(milliseconds) + "\n";
+}
+
+Result<std::string> metrics_text(const MetricsFacts& facts) {
+  const Views views(facts.reconciler, facts.machine);
+  const auto counters = views.counters();
+  if (!counters) return std::unexpected(counters.error());
+  MetricsText out;
+  write_appliance(facts, views, out);
+  write_reconciler(facts.reconciler, out);
+  write_vrfs(facts.reconciler, views, out);
+  write_keas(views, out);
+  write_packets(*counters, out);
+  return out.take();
+}
+
+std::vector<VrfState> not_ready(const Views& views) {
+  std::vector<VrfState> states = views.vrf_states();
+  std::erase_if(states, [](const VrfState& vrf) {
+    return vrf.state == "serving" || (vrf.state == "draining" && vrf.reason == kTakesNoNewClients);
+  });
+  return states;
+}
+
+}  // namespace xk::kead
