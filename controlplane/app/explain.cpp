@@ -32,7 +32,6 @@ class Explainer {
         machine_(machine),
         model_(*reconciler.model()),
         desired_(reconciler.desired()),
-        links_(links),
         topology_(links),
         views_(reconciler, machine) {}
 
@@ -341,7 +340,6 @@ class Explainer {
   const Machine& machine_;
   const Model& model_;
   const Desired& desired_;
-  const std::vector<LinkInfo>& links_;
   Topology topology_;
   Views views_;
   api::ExplainView view_;
