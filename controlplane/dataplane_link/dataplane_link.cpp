@@ -84,6 +84,8 @@ class UnixDataplaneLink final : public DataplaneLink {
   std::uint64_t ping_token_ = 0;
   std::uint64_t pinged_ms_ = 0;
   bool ping_answered_ = true;
+  bool setting_up_ = false;  // a process of which it is not known yet that its loops run
+  std::uint64_t ticked_ms_ = 0;
 };
 
 Result<> UnixDataplaneLink::listen(const std::string& path, const std::string& user) {
@@ -126,6 +128,7 @@ bool UnixDataplaneLink::poll() {
 
 // One question at a time: one that does not read is not written to without end.
 void UnixDataplaneLink::tick(std::uint64_t now_ms) {
+  ticked_ms_ = now_ms;
   if (!channel_) return;
   if (ping_answered_) {
     status_.silent = false;
@@ -205,11 +208,14 @@ void UnixDataplaneLink::connect(Candidate candidate, const ipc::Hello& hello, Fd
   totals_.follow(std::move(*memory));
   channel_ = std::move(candidate.channel);
   ping_answered_ = true;
-  status_ = {.connected = true,
+  // One that has nothing yet sets itself up first, which takes a while: what it would be given before
+  // could only be lost there, and goes to the kernel until it answers.
+  setting_up_ = hello.generation == 0 && hello.held_ports.empty();
+  status_ = {.connected = !setting_up_,
              .pid = candidate.peer.pid != 0 ? candidate.peer.pid : hello.pid,
              .generation = hello.generation,
              .connected_unix_ms = unix_ms_now(),
-             .connects = status_.connects + 1,
+             .connects = status_.connects + (setting_up_ ? 0 : 1),
              .silent = false,
              .last_error = {},
              .held_ports = hello.held_ports};
@@ -219,6 +225,10 @@ void UnixDataplaneLink::connect(Candidate candidate, const ipc::Hello& hello, Fd
 void UnixDataplaneLink::send_settings() {
   if (!channel_ || !settings_) return;
   if (send(*settings_) && !made_with_) made_with_ = settings_;
+  if (!channel_ || !setting_up_) return;
+  ping_answered_ = false;
+  pinged_ms_ = ticked_ms_;
+  (void)send(ipc::Ping{++ping_token_});
 }
 
 bool UnixDataplaneLink::set_settings(const ipc::Settings& settings) {
@@ -248,6 +258,12 @@ Result<> UnixDataplaneLink::handle(const ipc::Message& message) {
   }
   if (const auto* pong = std::get_if<ipc::Pong>(&message)) {
     ping_answered_ = ping_answered_ || pong->token == ping_token_;
+    if (setting_up_ && ping_answered_) {
+      setting_up_ = false;
+      status_.connected = true;
+      status_.connected_unix_ms = unix_ms_now();
+      ++status_.connects;
+    }
     return {};
   }
   return std::unexpected(Error{"the dataplane sent a message out of turn"});

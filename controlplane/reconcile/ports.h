@@ -224,7 +224,7 @@ class PacketSockets {
 // ---- dataplane_link/ ---------------------------------------------------------------------------
 
 struct DataplaneStatus {
-  bool connected = false;
+  bool connected = false;  // and set up: its loops run
   std::uint32_t pid = 0;
   std::uint64_t generation = 0;  // in force there
   std::uint64_t connected_unix_ms = 0;

@@ -44,8 +44,14 @@ class DataplaneLinkTest : public testing::Test {
     EXPECT_TRUE(channel.has_value()) << channel.error().message;
     return std::move(*channel);
   }
+  // What one says that has been set up before.
+  static ipc::Hello hello_again() {
+    ipc::Hello hello;
+    hello.generation = 1;
+    return hello;
+  }
   // A dataplane that has said Hello and was heard.
-  ipc::Channel dataplane(const FakeCounters& counters, const ipc::Hello& hello = {}) const {
+  ipc::Channel dataplane(const FakeCounters& counters, const ipc::Hello& hello = hello_again()) const {
     ipc::Channel channel = connected();
     EXPECT_TRUE(channel.send(hello, {counters.fd()}).has_value());
     EXPECT_TRUE(link_->poll());
@@ -94,6 +100,38 @@ TEST_F(DataplaneLinkTest, HelloConnectsAndSettingsAreTheFirstThingSent) {
   EXPECT_EQ(std::get<ipc::Settings>(first->message), settings);
   EXPECT_FALSE(heard(channel).has_value());
   EXPECT_FALSE(link_->poll());
+}
+
+TEST_F(DataplaneLinkTest, ANewProcessIsConnectedWhenItHasSetItselfUp) {
+  counters_.seal();
+  ipc::Channel channel = dataplane(counters_, {});
+  EXPECT_FALSE(heard(channel).has_value()) << "nothing to set up with yet";
+  EXPECT_TRUE(link_->set_settings({}));
+  ASSERT_TRUE(std::holds_alternative<ipc::Settings>(heard(channel)->message));
+  const auto asked = heard(channel);
+  ASSERT_TRUE(asked.has_value());
+  EXPECT_FALSE(link_->poll());
+  EXPECT_FALSE(link_->status().connected);
+  EXPECT_EQ(link_->status().connects, 0u);
+  ASSERT_TRUE(channel.send(ipc::Pong{std::get<ipc::Ping>(asked->message).token}).has_value());
+  EXPECT_TRUE(link_->poll());
+  EXPECT_TRUE(link_->status().connected);
+  EXPECT_EQ(link_->status().connects, 1u);
+  EXPECT_GT(link_->status().connected_unix_ms, 1'600'000'000'000u);
+}
+
+TEST_F(DataplaneLinkTest, ANewProcessThatEndsBeforeItIsSetUpWasNeverConnected) {
+  counters_.seal();
+  EXPECT_TRUE(link_->set_settings({}));
+  {
+    const ipc::Channel channel = dataplane(counters_, {});
+  }
+  EXPECT_TRUE(link_->poll());
+  EXPECT_FALSE(link_->status().connected);
+  EXPECT_EQ(link_->status().connects, 0u);
+  const FakeCounters fresh;
+  const ipc::Channel next = dataplane(const_cast<FakeCounters&>(fresh).seal());
+  EXPECT_TRUE(link_->status().connected);
 }
 
 TEST_F(DataplaneLinkTest, SettingsThatComeLaterAreSentThen) {
@@ -215,7 +253,7 @@ TEST_F(DataplaneLinkTest, ASuccessorConnectsInTheSamePollAsItsPredecessorDies) {
   std::optional<ipc::Channel> first = dataplane(counters_);
   FakeCounters fresh;
   ipc::Channel second = connected();
-  ASSERT_TRUE(second.send(ipc::Hello{}, {fresh.seal().fd()}).has_value());
+  ASSERT_TRUE(second.send(hello_again(), {fresh.seal().fd()}).has_value());
   first.reset();
   EXPECT_TRUE(link_->poll());
   EXPECT_TRUE(link_->status().connected);
