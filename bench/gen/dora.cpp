@@ -1,6 +1,7 @@
 #include "bench/gen/dora.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -14,6 +15,16 @@ namespace xk::gen {
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000u;
+
+volatile sig_atomic_t told_to_stop = 0;
+
+// A signal ends the sending, and the account is given all the same.
+void listen_for_stop() {
+  struct sigaction action{};
+  action.sa_handler = [](int) { told_to_stop = 1; };
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+}
 
 enum class Stage : std::uint8_t { idle, discovering, requesting };
 
@@ -146,22 +157,24 @@ class Talk {
 
 }  // namespace
 
-DoraResult run_dora(const Population& population, double rate_per_s, double seconds) {
+DoraResult run_dora(const Population& population, double rate_per_s, double seconds, double grace_s) {
   Talk talk(population);
+  listen_for_stop();
   prctl(PR_SET_TIMERSLACK, 1UL);
   const std::uint64_t start = now_ns();
   const auto end = start + static_cast<std::uint64_t>(seconds * 1e9);
   const double gap_ns = rate_per_s > 0 ? 1e9 / rate_per_s : 0;
   std::uint64_t count = 0;
-  while (now_ns() < end) {
+  while (now_ns() < end && told_to_stop == 0) {
     const auto due = start + static_cast<std::uint64_t>(gap_ns * static_cast<double>(count));
     if (now_ns() >= due) talk.discover(static_cast<std::uint32_t>(count++ % population.clients));
     if (talk.receive() || rate_per_s <= 0) continue;
     talk.sleep_until(start + static_cast<std::uint64_t>(gap_ns * static_cast<double>(count)));
   }
   const std::uint64_t stopped = now_ns();
-  while (talk.waiting() && now_ns() < stopped + kSecond)
-    if (!talk.receive()) talk.sleep_until(stopped + kSecond);
+  const auto last = stopped + static_cast<std::uint64_t>(grace_s * 1e9);
+  while (talk.waiting() && now_ns() < last)
+    if (!talk.receive()) talk.sleep_until(last);
   return talk.finish(static_cast<double>(stopped - start) / 1e9);
 }
 

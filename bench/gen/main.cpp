@@ -28,7 +28,7 @@ Examples:
   xdp-kea-gen sink --interface up0 --seconds 5
 
 Several VRFs: give the VLANs of all their attachments; clients are spread over them in turn.
-Rate 0 sends as fast as the kernel takes frames. The last line is one JSON object.
+Rate 0 sends as fast as the kernel takes frames. SIGTERM ends `dora` before its time. The last line is one JSON object.
 
 On real NICs use the kernel's pktgen instead of `send`, from the machine that stands for the clients:
   modprobe pktgen
@@ -45,6 +45,7 @@ struct Options {
   std::string vlans = "none";
   double rate = 0;
   double seconds = 5;
+  double grace = 1;
   std::string sink_interface, sink_netns, samples;
 };
 
@@ -85,7 +86,7 @@ int run_send(const Options& options) {
 }
 
 int run_dora_command(const Options& options) {
-  const DoraResult result = run_dora(options.population, options.rate, options.seconds);
+  const DoraResult result = run_dora(options.population, options.rate, options.seconds, options.grace);
   const nlohmann::json json = {{"discovers", result.discovers}, {"offers", result.offers},
                                {"acks", result.acks},           {"naks", result.naks},
                                {"strays", result.strays},       {"seconds", result.seconds},
@@ -138,6 +139,8 @@ int main(int argc, char** argv) {
   add_common(*send, options);
   CLI::App* dora = app.add_subcommand("dora", "whole conversations: DISCOVER, OFFER, REQUEST, ACK");
   add_common(*dora, options);
+  dora->add_option("--grace", options.grace, "seconds to wait for answers at the end")
+      ->check(CLI::NonNegativeNumber);
   CLI::App* sink = app.add_subcommand("sink", "count relayed requests that arrive on an interface");
   sink->add_option("--interface", options.sink_interface, "interface to count on")->required();
   sink->add_option("--seconds", options.seconds, "how long")->check(CLI::PositiveNumber);

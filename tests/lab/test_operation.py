@@ -103,33 +103,6 @@ def test_dataplane_restart(site):
         renews(client)
 
 
-def test_kead_restart_is_not_noticed(site):
-    """Packets flow while xdp-kead is dead; the new one adopts Kea, maps and dataplane."""
-    keas = {r["vrf"]: r["pid"] for r in site.appliance.ctl("kea", "status")}
-    pid = site.appliance.dataplane.pid
-    site.appliance.kead.kill()
-    site.appliance.kead.popen.wait(5)
-    for client in site.clients.values():
-        renews(client)
-    site.appliance.start_kead()
-    site.appliance.wait_serving()
-    assert {r["vrf"]: r["pid"] for r in site.appliance.ctl("kea", "status")} == keas
-    assert site.appliance.ctl("status")["dataplane_pid"] == pid and site.appliance.dataplane.alive()
-    for client in site.clients.values():
-        renews(client)
-
-
-def test_kea_killed_is_restarted(site):
-    before = {r["vrf"]: r for r in site.appliance.ctl("kea", "status")}
-    os.kill(before["red"]["pid"], 9)
-    wait_for(lambda: next(r for r in site.appliance.ctl("kea", "status") if r["vrf"] == "red")["restarts"] == 1,
-             "the restart to be counted")
-    site.appliance.wait_serving()
-    after = {r["vrf"]: r for r in site.appliance.ctl("kea", "status")}
-    assert after["red"]["pid"] != before["red"]["pid"] and after["blue"]["pid"] == before["blue"]["pid"]
-    renews(site.clients["untagged"])
-
-
 def test_transit_to_a_foreign_server_passes_untouched(site):
     """DHCP that only passes through the router is none of our business."""
     lab, router = site.lab, site.router

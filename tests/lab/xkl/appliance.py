@@ -111,13 +111,13 @@ class Appliance:
 
     def counters(self, vrf=None):
         """Counters of one VRF, or the total; drops and notes as dictionaries."""
-        view = self.ctl("counters")
+        view = self.api("/v1/counters")
         row = view["total"] if vrf is None else next(v for v in view["vrfs"] if v["vrf"] == vrf)
         return {**row, "drops": as_dict(row["drops"]), "notes": as_dict(row["notes"]), "xdp": as_dict(view["xdp"])}
 
     def law_holds(self):
         """rx + copies = tx + drops, in every VRF and in total."""
-        view = self.ctl("counters")
+        view = self.api("/v1/counters")
         return all(r["rx"] + r["copies"] == r["tx"] + sum(as_dict(r["drops"]).values())
                    for r in view["vrfs"] + [view["total"]])
 
