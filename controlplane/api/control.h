@@ -25,10 +25,11 @@ struct PortView {
 
 struct KeaView {
   std::string vrf;
-  std::string state;  // "running", "starting", "backoff", "missing", "stopped"
+  std::string state;  // "running", "starting", "silent", "backoff", "missing", "stopped"
   std::int64_t pid = 0;
   std::uint64_t uptime_s = 0;
   std::uint32_t restarts = 0;
+  std::uint64_t socket_drops = 0;
   std::string version;
   std::string last_error;
   std::string netns;

@@ -31,6 +31,7 @@ void each_field(Is<KeaView> auto& v, auto&& f) {
   f("pid", v.pid);
   f("uptime_s", v.uptime_s);
   f("restarts", v.restarts);
+  f("socket_drops", v.socket_drops);
   f("version", v.version);
   f("last_error", v.last_error);
   f("netns", v.netns);

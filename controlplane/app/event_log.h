@@ -39,6 +39,7 @@ inline constexpr std::string_view kAttachmentRemoved = "attachment_removed";
 inline constexpr std::string_view kKeaStarted = "kea_started";
 inline constexpr std::string_view kKeaReplaced = "kea_replaced";
 inline constexpr std::string_view kKeaSilent = "kea_silent";
+inline constexpr std::string_view kKeaLost = "kea_lost";
 inline constexpr std::string_view kKeaDied = "kea_died";
 inline constexpr std::string_view kKeaStopped = "kea_stopped";
 inline constexpr std::string_view kServerDead = "server_dead";

@@ -72,10 +72,14 @@ void EventWatch::kea(KeaState before, SeenKea& now, const KeaStatus& status) {
       now.served = now.pid;
       now.died = false;
       return;
-    case KeaState::starting:
-      if (before != KeaState::running || now.served != now.pid) return;
+    case KeaState::silent:
       return record(EventLevel::warning, event::kKeaSilent,
                     "Kea, pid " + std::to_string(now.pid) + ", does not answer: " + status.last_error);
+    case KeaState::starting:
+      if (before != KeaState::running || now.served != now.pid) return;
+      return record(
+          EventLevel::warning, event::kKeaSilent,
+          "Kea, pid " + std::to_string(now.pid) + ", does not serve any more: " + status.last_error);
     case KeaState::backoff:
     case KeaState::missing:
       now.died = true;
@@ -88,6 +92,20 @@ void EventWatch::kea(KeaState before, SeenKea& now, const KeaStatus& status) {
   }
 }
 
+void EventWatch::losses(SeenKea& now, const KeaStatus& status) {
+  if (status.socket_drops > now.socket_drops) {
+    log_.record(
+        {.level = EventLevel::warning,
+         .kind = event::kKeaLost,
+         .vrf = status.vrf_name,
+         .interface = {},
+         .text = "Kea does not keep up: " + std::to_string(status.socket_drops - now.socket_drops) +
+                 " more datagrams found its socket's buffer full, " + std::to_string(status.socket_drops) +
+                 " in all; clients will ask again. A larger net.core.rmem_default helps against bursts"});
+  }
+  now.socket_drops = status.socket_drops;
+}
+
 bool EventWatch::keas(const std::vector<KeaStatus>& now) {
   std::map<VrfId, SeenKea> seen;
   bool changed = false;
@@ -95,6 +113,7 @@ bool EventWatch::keas(const std::vector<KeaStatus>& now) {
     const auto known = keas_.find(status.vrf);
     SeenKea is = known == keas_.end() ? SeenKea{} : known->second;
     const KeaState before = is.state;
+    losses(is, status);
     const bool same = known != keas_.end() && before == status.state && is.pid == status.pid;
     is.name = status.vrf_name;
     is.state = status.state;

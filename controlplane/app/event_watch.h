@@ -2,6 +2,7 @@
 // the difference. On the loop thread only.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -33,9 +34,11 @@ class EventWatch {
     std::int64_t pid = 0;
     std::int64_t served = 0;  // the last process that was seen running
     bool died = false;        // since then
+    std::uint64_t socket_drops = 0;
   };
   // Records what became of it, and remembers that in `now`.
   void kea(KeaState before, SeenKea& now, const KeaStatus& status);
+  void losses(SeenKea& now, const KeaStatus& status);
   void vrfs(const Views& views, bool first);
   void attachments(const Views& views, bool first);
 

@@ -310,7 +310,8 @@ class Explainer {
                          to_string(vrf.giaddr));
         return true;
       }
-      stop("engine", "Kea does not run" + (status.last_error.empty() ? "" : ": " + status.last_error),
+      const std::string how = status.state == KeaState::silent ? "Kea does not answer" : "Kea does not run";
+      stop("engine", how + (status.last_error.empty() ? "" : ": " + status.last_error),
            "handed to a Kea that does not answer");
       return false;
     }

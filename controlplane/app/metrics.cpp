@@ -105,6 +105,9 @@ void write_keas(const Views& views, MetricsText& out) {
   for (const api::KeaView& kea : keas) out.sample({{"vrf", kea.vrf}}, kea.state == "running" ? 1 : 0);
   out.family("xdpkea_kea_restarts_total", "counter", "Times that the VRF's Kea was started again.");
   for (const api::KeaView& kea : keas) out.sample({{"vrf", kea.vrf}}, kea.restarts);
+  out.family("xdpkea_kea_socket_drops_total", "counter",
+             "Datagrams that found the buffer of a socket of the VRF's Kea full.");
+  for (const api::KeaView& kea : keas) out.sample({{"vrf", kea.vrf}}, kea.socket_drops);
 }
 
 struct CounterFamily {

@@ -47,6 +47,8 @@ std::string state_text(KeaState state) {
       return "starting";
     case KeaState::running:
       return "running";
+    case KeaState::silent:
+      return "silent";
     case KeaState::backoff:
       return "backoff";
     case KeaState::stopping:
@@ -336,6 +338,7 @@ std::vector<KeaView> Views::keas() const {
       view.pid = status->pid;
       view.uptime_s = uptime_s(status->started_unix_ms);
       view.restarts = status->restarts;
+      view.socket_drops = status->socket_drops;
       view.version = status->version;
       view.last_error = status->last_error;
     } else {

@@ -68,14 +68,15 @@ void print_keas(const std::vector<api::KeaView>& keas, std::ostream& out) {
                {"PID", Align::right},
                {"UPTIME", Align::right},
                {"RESTARTS", Align::right},
+               {"SOCKET DROPS", Align::right},
                {"VERSION"},
                {"NETNS"},
                {"LAST ERROR"}},
               "no Kea");
   for (const api::KeaView& kea : keas) {
     table.row({kea.vrf, kea.state, kea.pid == 0 ? "" : std::to_string(kea.pid),
-               kea.pid == 0 ? "" : duration_text(kea.uptime_s), std::to_string(kea.restarts), kea.version,
-               kea.netns, kea.last_error});
+               kea.pid == 0 ? "" : duration_text(kea.uptime_s), std::to_string(kea.restarts),
+               std::to_string(kea.socket_drops), kea.version, kea.netns, kea.last_error});
   }
   table.print(out);
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "controlplane/kea/control_socket.h"
+#include "controlplane/kea/health.h"
 #include "controlplane/kea/process.h"
 #include "controlplane/kea/supervisor.h"
 
@@ -26,12 +27,15 @@ struct Instance {
   std::optional<Exchange> probe;
   std::uint64_t probe_deadline_ms = 0;
   std::optional<std::uint64_t> ready_ms;  // first answer of this process
+  Liveness liveness;
+  std::string hung;  // was found hanging: SIGKILL was sent, and this says why
 
   std::uint64_t started_unix_ms = 0;
   bool died = false;          // the last process, by itself: starting again is a restart
   bool start_failed = false;  // the last start; trouble says why
   std::uint32_t restarts = 0;
   std::uint32_t failures = 0;  // deaths and failed starts in a row
+  SocketLosses losses;
   std::string version;
   std::string trouble;  // why it did not start, or died last
   std::string silence;  // why the last probe says that it does not serve

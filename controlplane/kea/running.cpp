@@ -13,13 +13,13 @@
 
 #include "controlplane/kea/directory.h"
 #include "controlplane/kea/paths.h"
+#include "controlplane/kea/proc.h"
 
 namespace xk::kea {
 
 namespace {
 
 constexpr std::size_t kPidFileBytesMax = 64;
-constexpr std::size_t kStatBytesMax = 4096;
 constexpr std::size_t kCommandLineBytesMax = 64 << 10;
 
 struct Record {
@@ -45,22 +45,6 @@ std::optional<Record> read_record(int directory, const char* name) {
   record.start_ticks = take_number<std::uint64_t>(text);
   if (record.pid <= 1) return std::nullopt;
   return record;
-}
-
-// Field 22 of /proc/PID/stat: ticks after boot at which it started.
-std::uint64_t start_ticks(int process) {
-  const auto stat = read_file_at(process, "stat", kStatBytesMax);
-  if (!stat) return 0;
-  // The second field is the name in parentheses and may hold anything.
-  const std::size_t after_name = stat->rfind(')');
-  if (after_name == std::string::npos) return 0;
-  std::string_view rest = std::string_view(*stat).substr(after_name + 1);
-  for (int field = 2; field < 22; ++field) {
-    const std::size_t space = rest.find(' ');
-    if (space == std::string_view::npos) return 0;
-    rest.remove_prefix(space + 1);
-  }
-  return take_number<std::uint64_t>(rest);
 }
 
 std::string link_target(int process, const char* name) {

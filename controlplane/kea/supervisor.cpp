@@ -25,6 +25,7 @@ namespace {
 constexpr std::chrono::milliseconds kCommandTimeout(5'000);
 constexpr std::chrono::milliseconds kQuickEnd(90);
 constexpr std::size_t kConfigBytesMax = 16 << 20;
+constexpr std::uint16_t kServerPort = 67;  // RFC 2131 4.1
 
 std::uint64_t unix_ms() {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -134,7 +135,7 @@ Result<> Supervisor::change(Instance& instance, const KeaSpec& spec) {
     instance.failures = 0;
     return start(instance);
   }
-  if (instance.terminating) {
+  if (instance.terminating || !instance.hung.empty()) {
     instance.spec = spec;
     return {};
   }
@@ -175,6 +176,7 @@ std::vector<KeaStatus> Supervisor::status() const {
     status.pid = instance.child.pid;
     status.started_unix_ms = instance.alive() ? instance.started_unix_ms : 0;
     status.restarts = instance.restarts;
+    status.socket_drops = instance.losses.total();
     status.version = instance.version;
     for (const std::string* reason : {&instance.trouble, &instance.silence, &instance.refusal}) {
       if (!reason->empty()) status.last_error += (status.last_error.empty() ? "" : "; ") + *reason;
@@ -265,6 +267,8 @@ void Supervisor::forget_process(Instance& instance) {
   instance.probe.reset();
   instance.deadline_ms.reset();
   instance.ready_ms.reset();
+  instance.liveness = Liveness{};
+  instance.hung.clear();
   instance.silence.clear();
   instance.config_uncertain = false;
   instance.terminating = false;
@@ -281,6 +285,7 @@ void Supervisor::take(Instance& instance, RunningKea running) {
 }
 
 void Supervisor::terminate(Instance& instance) {
+  count_losses(instance);
   // Should it fail, SIGKILL follows, and with that failing too the state stays what it is: visible.
   if (const auto sent = send_signal(instance.child.pidfd.get(), SIGTERM); !sent)
     instance.trouble = sent.error().message;
@@ -288,6 +293,10 @@ void Supervisor::terminate(Instance& instance) {
   instance.state = KeaState::stopping;
   instance.probe.reset();
   instance.deadline_ms.reset();
+}
+
+void Supervisor::count_losses(Instance& instance) {
+  instance.losses.look(udp_drops(instance.child.pid, kServerPort));
 }
 
 void Supervisor::replace_if_displaced(Instance& instance) {
@@ -391,6 +400,7 @@ Result<> Supervisor::reconfigure(Instance& instance, const KeaSpec& spec) {
   if (const auto written = write_file_at(directory->get(), kNewConfigName, spec.config_json, user->gid);
       !written)
     return refuse(written.error());
+  count_losses(instance);  // it will open other sockets
   if (const auto set = send_configuration(instance, "config-set", spec.config_json); !set) {
     // Kea's refusal leaves the old one in force; no answer leaves us in doubt.
     instance.config_uncertain = set.error().system_errno != EINVAL;

@@ -68,6 +68,8 @@ class Supervisor final : public KeaServers {
   Result<> reconfigure(Instance& instance, const KeaSpec& spec);
   void take(Instance& instance, RunningKea running);
   void terminate(Instance& instance);
+  // Reads what its sockets have lost, before they are closed and now and then.
+  void count_losses(Instance& instance);
   // If its namespace was made anew: a process stays in the old one, which nothing leads to.
   void replace_if_displaced(Instance& instance);
   void forget_process(Instance& instance);
@@ -81,6 +83,7 @@ class Supervisor final : public KeaServers {
   void on_death(Instance& instance, std::uint64_t now_ms);
   void probe(Instance& instance, std::uint64_t now_ms);
   void on_probe(Instance& instance, const Result<>& outcome, std::uint64_t now_ms);
+  void kill_if_hung(Instance& instance, std::uint64_t now_ms);
 
   struct KnownVersion {
     std::string version;

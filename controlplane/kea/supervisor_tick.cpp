@@ -68,7 +68,7 @@ void Supervisor::tick(std::uint64_t now_ms) {
 
 void Supervisor::step(Instance& instance, std::uint64_t now_ms) {
   if (instance.alive() && has_exited(instance.child.pidfd.get())) on_death(instance, now_ms);
-  if (instance.terminating) {
+  if (instance.terminating || !instance.hung.empty()) {
     kill_if_late(instance, now_ms);
   } else if (instance.alive()) {
     probe(instance, now_ms);
@@ -102,6 +102,7 @@ void Supervisor::on_death(Instance& instance, std::uint64_t now_ms) {
   const std::string how = reap(instance.child.pidfd.get());
   const bool replaced = instance.terminating;
   const bool ran_well = instance.ready_ms && now_ms - *instance.ready_ms >= kRanWellMs;
+  const std::string hung = instance.hung;
   forget_process(instance);
   if (replaced) {
     instance.trouble.clear();
@@ -110,7 +111,7 @@ void Supervisor::on_death(Instance& instance, std::uint64_t now_ms) {
   }
   if (ran_well) instance.failures = 0;
   ++instance.failures;
-  instance.trouble = death_text(instance, how);
+  instance.trouble = hung.empty() ? death_text(instance, how) : hung;
   instance.died = true;
   instance.start_failed = false;
   instance.state = KeaState::backoff;
@@ -120,6 +121,7 @@ void Supervisor::on_death(Instance& instance, std::uint64_t now_ms) {
 void Supervisor::probe(Instance& instance, std::uint64_t now_ms) {
   if (!instance.probe) {
     if (instance.deadline_ms && now_ms < *instance.deadline_ms) return;
+    if (!instance.liveness.waits()) instance.liveness.asked(now_ms, cpu_ticks(instance.child.pid));
     auto started = Exchange::start(path_in(instance.spec.directory, kSocketName),
                                    R"({"command":"status-get"})", instance.child.pid);
     if (!started) return on_probe(instance, std::unexpected(started.error()), now_ms);
@@ -134,6 +136,7 @@ void Supervisor::probe(Instance& instance, std::uint64_t now_ms) {
     if (now_ms < instance.probe_deadline_ms) return;
     return on_probe(instance, std::unexpected(Error{"Kea's control socket does not answer"}), now_ms);
   }
+  instance.liveness.answered();
   const auto answer = parse_answer(instance.probe->take_answer());
   if (!answer) return on_probe(instance, std::unexpected(answer.error()), now_ms);
   on_probe(instance, ready(*answer), now_ms);
@@ -148,13 +151,28 @@ void Supervisor::on_probe(Instance& instance, const Result<>& outcome, std::uint
     if (now_ms - *instance.ready_ms >= kRanWellMs) instance.trouble.clear();
     instance.state = KeaState::running;
     instance.deadline_ms = now_ms + kProbeRunningMs;
+    count_losses(instance);
     replace_if_displaced(instance);
     return;
   }
   // A socket that is not there yet is no trouble; one that went is.
   if (instance.ready_ms || outcome.error().system_errno == 0) instance.silence = outcome.error().message;
-  instance.state = KeaState::starting;
+  const bool silent = instance.ready_ms && instance.liveness.silent_ms(now_ms) > 0;
+  instance.state = silent ? KeaState::silent : KeaState::starting;
   instance.deadline_ms = now_ms + kProbeStartingMs;
+  kill_if_hung(instance, now_ms);
+}
+
+void Supervisor::kill_if_hung(Instance& instance, std::uint64_t now_ms) {
+  if (instance.liveness.silent_ms(now_ms) < kHungIdleMs) return;
+  if (!instance.liveness.hangs(now_ms, cpu_ticks(instance.child.pid), instance.ready_ms.has_value())) return;
+  instance.hung = "Kea, pid " + std::to_string(instance.child.pid) +
+                  ", left its control socket without answer for " +
+                  std::to_string(instance.liveness.silent_ms(now_ms) / 1000) + " s and was killed";
+  count_losses(instance);
+  (void)send_signal(instance.child.pidfd.get(), SIGKILL);
+  instance.state = KeaState::stopping;
+  instance.deadline_ms = now_ms + kKillAfterMs;
 }
 
 }  // namespace xk::kea

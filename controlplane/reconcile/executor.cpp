@@ -304,7 +304,8 @@ Result<> Executor::perform(const step::AwaitKea& step) {
     const auto status = std::ranges::find(all, step.vrf, &KeaStatus::vrf);
     if (status == all.end()) return std::unexpected(Error{"it was not started"});
     if (status->state == KeaState::running) break;
-    const bool coming = status->state == KeaState::starting || status->state == KeaState::stopping;
+    const bool coming = status->state == KeaState::starting || status->state == KeaState::silent ||
+                        status->state == KeaState::stopping;
     if (coming && !wait_) return std::unexpected(Error{"Kea is starting", EINPROGRESS});
     if (!coming || machine_.now_ms() >= *kea_deadline_ms_) {
       return std::unexpected(Error{status->last_error.empty() ? "it does not answer on its control socket"

@@ -131,7 +131,8 @@ struct KeaSpec {
   friend bool operator==(const KeaSpec&, const KeaSpec&) = default;
 };
 
-enum class KeaState : std::uint8_t { missing, starting, running, backoff, stopping, stopped };
+// silent: it has answered on its control socket and does not any more.
+enum class KeaState : std::uint8_t { missing, starting, running, silent, backoff, stopping, stopped };
 struct KeaStatus {
   VrfId vrf{};
   std::string vrf_name;
@@ -139,6 +140,8 @@ struct KeaStatus {
   std::int64_t pid = 0;
   std::uint64_t started_unix_ms = 0;
   std::uint32_t restarts = 0;  // since xdp-kead started
+  // Datagrams that found its sockets' buffers full, as of its last answer.
+  std::uint64_t socket_drops = 0;
   std::string version;
   std::string last_error;  // last refusal, exit status or log line that explains the state
   std::string directory;

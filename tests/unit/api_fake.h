@@ -268,8 +268,8 @@ class FakeControl : public Control {
              {"169.254.0.5"}}};
   }
   static std::vector<KeaView> two_keas() {
-    return {{"red", "running", 4300, 7500, 0, "2.2.0", "", "xdp-kea-1", "/var/lib/xdp-kea/kea/1"},
-            {"blue", "backoff", 0, 0, 3, "2.2.0", "exit status 1", "xdp-kea-2", "/var/lib/xdp-kea/kea/2"}};
+    return {{"red", "running", 4300, 7500, 0, 1204, "2.2.0", "", "xdp-kea-1", "/var/lib/xdp-kea/kea/1"},
+            {"blue", "backoff", 0, 0, 3, 0, "2.2.0", "exit status 1", "xdp-kea-2", "/var/lib/xdp-kea/kea/2"}};
   }
 };
 

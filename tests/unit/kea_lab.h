@@ -2,9 +2,11 @@
 // Everything is named xktf... and goes away with the object.
 #pragma once
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -110,6 +112,19 @@ class Lab {
   std::string host_netns_;
   std::string directory_;
 };
+
+// One byte each, from the namespace that the calling thread is in.
+inline void send_datagrams(const char* address, std::uint16_t port, int count) {
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(port);
+  if (!socket || ::inet_pton(AF_INET, address, &to.sin_addr) != 1) throw std::runtime_error("socket");
+  for (int i = 0; i < count; ++i) {
+    if (::sendto(socket.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 1)
+      throw std::runtime_error("sendto");
+  }
+}
 
 inline Vrf vrf_red() {
   Subnet subnet;

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "controlplane/kea/paths.h"
+#include "controlplane/kea/proc.h"
 #include "controlplane/kea/supervisor.h"
 #include "tests/unit/kea_lab.h"
 
@@ -436,7 +437,7 @@ TEST_F(KeaSupervisor, AnUnresponsiveKeaIsNotCalledRunning) {
   supervisor->tick(now);  // asks
   EXPECT_EQ(status().state, KeaState::running);
   supervisor->tick(now + 5'000);
-  EXPECT_EQ(status().state, KeaState::starting);
+  EXPECT_EQ(status().state, KeaState::silent);
   EXPECT_EQ(status().last_error, "Kea's control socket does not answer");
   EXPECT_EQ(status().pid, pid);
   ASSERT_EQ(::kill(pid, SIGCONT), 0);
@@ -446,6 +447,69 @@ TEST_F(KeaSupervisor, AnUnresponsiveKeaIsNotCalledRunning) {
     return status().state == KeaState::running;
   }));
   EXPECT_EQ(status().last_error, "");
+}
+
+TEST_F(KeaSupervisor, AHangingKeaIsReplaced) {
+  start(lab.spec(vrf_red()));
+  const std::int64_t pid = status().pid;
+  ASSERT_EQ(::kill(static_cast<pid_t>(pid), SIGSTOP), 0);
+  std::uint64_t now = now_ms() + 10'000;
+  supervisor->tick(now);  // asks
+  for (const std::uint64_t end = now + 9'900; now < end; now += 100) supervisor->tick(now);
+  EXPECT_EQ(status().state, KeaState::silent);
+  EXPECT_EQ(status().pid, pid);
+  ASSERT_TRUE(tick_until(*supervisor, [&] {
+    supervisor->tick(now += 100);
+    return status().state == KeaState::running;
+  }));
+  EXPECT_NE(status().pid, pid);
+  EXPECT_EQ(status().restarts, 1u);
+  EXPECT_THAT(status().last_error,
+              HasSubstr("pid " + std::to_string(pid) + ", left its control socket without answer for 10 s"));
+}
+
+TEST_F(KeaSupervisor, WhatItsSocketsLoseIsCountedOverConfigurationsAndProcesses) {
+  start(lab.spec(vrf_red()));
+  const auto lost = [&] {
+    const SocketDrops drops = udp_drops(static_cast<pid_t>(status().pid), 67);
+    EXPECT_FALSE(drops.empty());
+    std::uint64_t sum = 0;
+    for (const auto& [inode, count] : drops) sum += count;
+    return sum;
+  };
+  std::uint64_t now = now_ms();
+  const auto next_look = [&] {
+    supervisor->tick(now += 10'000);  // asks
+    return tick_until(*supervisor, [&] {
+      supervisor->tick(now += 20);
+      return status().socket_drops > 0;
+    });
+  };
+  const auto flood = [&] {
+    ASSERT_EQ(::kill(static_cast<pid_t>(status().pid), SIGSTOP), 0);
+    lab.in_host_netns([] { kea_lab::send_datagrams("169.254.0.3", 67, 2'000); });
+    ASSERT_EQ(::kill(static_cast<pid_t>(status().pid), SIGCONT), 0);
+  };
+  EXPECT_EQ(status().socket_drops, 0u);
+  flood();
+  const std::uint64_t first = lost();
+  ASSERT_GT(first, 0u);
+  EXPECT_LT(first, 2'000u);
+  ASSERT_TRUE(next_look());
+  EXPECT_EQ(status().socket_drops, first);
+  // A configuration set live closes the sockets: what they lost last is read before.
+  flood();
+  const std::uint64_t second = lost();
+  EXPECT_GT(second, first);
+  ASSERT_TRUE(supervisor->apply(lab.spec(with_pool_to(0x0a0000aa))));
+  EXPECT_EQ(status().socket_drops, second);
+  EXPECT_EQ(lost(), 0u);
+  ASSERT_EQ(::kill(static_cast<pid_t>(status().pid), SIGKILL), 0);
+  ASSERT_TRUE(tick_until(*supervisor, [&] {
+    supervisor->tick(now += 100);
+    return status().restarts == 1 && status().state == KeaState::running;
+  }));
+  EXPECT_EQ(status().socket_drops, second);
 }
 
 TEST_F(KeaSupervisor, ItIsNotRunningBeforeItsSocketsAreOpen) {

@@ -205,7 +205,10 @@ TEST_F(Watched, AKeasLife) {
   EXPECT_THAT(look(KeaState::starting, 10), IsEmpty());
   EXPECT_THAT(look(KeaState::running, 10), ElementsAre("kea_started red"));
   EXPECT_THAT(look(KeaState::running, 10), IsEmpty());
-  EXPECT_THAT(look(KeaState::starting, 10), ElementsAre("kea_silent red"));
+  kea.socket_drops = 5;
+  EXPECT_THAT(look(KeaState::running, 10), ElementsAre("kea_lost red"));
+  EXPECT_THAT(look(KeaState::running, 10), IsEmpty());
+  EXPECT_THAT(look(KeaState::silent, 10), ElementsAre("kea_silent red"));
   EXPECT_THAT(look(KeaState::running, 10), ElementsAre("kea_started red"));
   EXPECT_THAT(look(KeaState::backoff, 0), ElementsAre("kea_died red"));
   EXPECT_THAT(look(KeaState::starting, 11), IsEmpty());
