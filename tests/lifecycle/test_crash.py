@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import time
 import types
 
@@ -146,6 +147,41 @@ def test_kea_killed(site, say):
     assert after["red"]["pid"] != before["red"]["pid"] and after["blue"] == {**after["blue"], "pid": before["blue"]["pid"],
                                                                             "restarts": 0}
     assert site.appliance.law_holds()
+
+
+def lost_by_sockets(pid):
+    """Datagrams that the server sockets of a Kea have had no space for, as its kernel tells."""
+    with open(f"/proc/{pid}/net/udp", encoding="ascii") as table:
+        rows = [line.split() for line in table][1:]
+    return sum(int(row[-1]) for row in rows if int(row[1].split(":")[1], 16) == 67)
+
+
+def test_kea_hangs(site, say):
+    """It is replaced, what its sockets lost meanwhile is known, and the other VRF does not notice."""
+    before, since = keas(site), site.appliance.ctl("events")["last"]
+    other = load(site, "blue")
+    pid = before["red"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    stopped = time.time()
+    own = load(site, "red", rate=2000, grace_s=1)
+    wait_for(lambda: lost_by_sockets(pid) > 100, "the sockets to overflow")
+    figures = own.stop()
+    lost = lost_by_sockets(pid)
+    assert lost <= figures.requests and figures.dropped == {}
+    wait_for(lambda: keas(site)["red"]["state"] == "silent", "its silence to be seen", 40)
+    wait_for(lambda: keas(site)["red"]["restarts"] == before["red"]["restarts"] + 1, "it to be replaced", 40)
+    say(f"replaced {time.time() - stopped:.0f} s after it stopped; its sockets lost {lost} of {figures.requests} requests")
+    site.appliance.wait_serving()
+    after = keas(site)
+    assert after["red"]["pid"] != pid and after["red"]["socket_drops"] - before["red"]["socket_drops"] == lost
+    assert f"pid {pid}, left its control socket without answer" in after["red"]["last_error"]
+    kinds = [e["kind"] for e in site.appliance.ctl("events", "--since", since, "--vrf", "red")["events"]]
+    assert [k for k in kinds if k.startswith("kea_")] == ["kea_silent", "kea_lost", "kea_died", "kea_started"], kinds
+    own = load(site, "red")
+    own.wait_flowing()
+    assert_nothing_lost(own.stop())
+    say(f"blue: {assert_nothing_lost(other.stop())}")
+    assert after["blue"]["pid"] == before["blue"]["pid"]
 
 
 LOOP = """#!/bin/sh
