@@ -54,6 +54,7 @@ struct CountersView {
   std::string vrf;  // "-" for what belongs to no VRF
   std::uint64_t rx = 0, copies = 0, tx = 0, requests = 0, replies = 0, arp = 0, exceptions = 0;
   std::uint64_t queue_high_water = 0;
+  std::uint64_t queue_depth = 0;                             // packets left in its queue by its last turn
   std::vector<std::pair<std::string, std::uint64_t>> drops;  // by name, only those above zero
   std::vector<std::pair<std::string, std::uint64_t>> notes;
 };
@@ -105,6 +106,7 @@ struct VrfView {
   std::uint32_t attachments_serving = 0;
   std::vector<std::string> subnets;
   std::vector<std::string> servers;
+  std::uint32_t queue_capacity = 0;  // packets
 };
 
 struct StatusView {

@@ -34,6 +34,15 @@ std::expected<VrfView, Failure> find_vrf(Control& control, const std::string& na
   return std::unexpected(Failure{404, {"there is no VRF '" + name + "'"}});
 }
 
+// All zero if it has not counted yet.
+CountersView counters_of(AllCountersView all, const std::string& vrf) {
+  const auto own = std::ranges::find(all.vrfs, vrf, &CountersView::vrf);
+  if (own != all.vrfs.end()) return std::move(*own);
+  CountersView none;
+  none.vrf = vrf;
+  return none;
+}
+
 ApiReply get_status(Control& control, const ApiRequest&, const std::string&) {
   auto status = control.status();
   return status ? json_reply(*status) : failure_reply(std::move(status.error()));
@@ -54,7 +63,11 @@ ApiReply get_vrf(Control& control, const ApiRequest&, const std::string& name) {
   auto servers = control.servers();
   if (!servers) return failure_reply(std::move(servers.error()));
 
-  VrfBody body{std::move(*vrf), std::move(*attachments), std::nullopt, std::move(*servers)};
+  auto counters = control.counters();
+  if (!counters) return failure_reply(std::move(counters.error()));
+
+  VrfBody body{std::move(*vrf), std::move(*attachments), std::nullopt, std::move(*servers),
+               counters_of(std::move(*counters), name)};
   std::erase_if(body.servers, [&name](const ServerView& s) { return s.vrf != name; });
   std::erase_if(body.attachments, [&name](const AttachmentView& a) { return a.vrf != name; });
   const auto kea = std::ranges::find(*keas, name, &KeaView::vrf);
@@ -77,8 +90,8 @@ ApiReply get_counters(Control& control, const ApiRequest& request, const std::st
   auto counters = control.counters();
   if (!counters) return failure_reply(std::move(counters.error()));
   if (!vrf.empty()) {
-    std::erase_if(counters->vrfs, [&vrf](const CountersView& c) { return c.vrf != vrf; });
-    if (counters->vrfs.empty()) counters->vrfs.emplace_back().vrf = vrf;  // it has not counted yet
+    CountersView own = counters_of(*counters, vrf);
+    counters->vrfs = {std::move(own)};
   }
   return json_reply(*counters);
 }

@@ -74,6 +74,7 @@ void each_field(Is<CountersView> auto& v, auto&& f) {
   f("arp", v.arp);
   f("exceptions", v.exceptions);
   f("queue_high_water", v.queue_high_water);
+  f("queue_depth", v.queue_depth);
   f("drops", v.drops);
   f("notes", v.notes);
 }
@@ -113,6 +114,7 @@ void each_field(Is<VrfView> auto& v, auto&& f) {
   f("attachments_serving", v.attachments_serving);
   f("subnets", v.subnets);
   f("servers", v.servers);
+  f("queue_capacity", v.queue_capacity);
 }
 
 void each_field(Is<StatusView> auto& v, auto&& f) {
@@ -211,6 +213,7 @@ void each_field(Is<VrfBody> auto& v, auto&& f) {
   f("attachments", v.attachments);
   f("kea", v.kea);
   f("servers", v.servers);
+  f("counters", v.counters);
 }
 void each_field(Is<AttachmentsBody> auto& v, auto&& f) { f("attachments", v.attachments); }
 void each_field(Is<LeasesBody> auto& v, auto&& f) { f("leases", v.leases); }

@@ -28,6 +28,7 @@ struct VrfBody {  // GET /v1/vrfs/{name}: the VRF and all that belongs to it
   std::vector<AttachmentView> attachments;
   std::optional<KeaView> kea;
   std::vector<ServerView> servers;  // elsewhere
+  CountersView counters;
 };
 struct AttachmentsBody {
   std::vector<AttachmentView> attachments;

@@ -110,6 +110,29 @@ void write_keas(const Views& views, MetricsText& out) {
   for (const api::KeaView& kea : keas) out.sample({{"vrf", kea.vrf}}, kea.socket_drops);
 }
 
+void write_servers(const Views& views, MetricsText& out) {
+  const std::vector<api::ServerView> servers = views.servers();
+  const auto each = [&](const char* name, const char* type, const char* help, auto&& value) {
+    out.family(name, type, help);
+    for (const api::ServerView& server : servers)
+      out.sample({{"vrf", server.vrf}, {"server", server.address}, {"mode", server.mode}}, value(server));
+  };
+  out.family("xdpkea_server_state", "gauge",
+             "1 for the state that the server is in: live, dead, unknown (not asked long enough to say), "
+             "unreachable (no route or next hop).");
+  for (const api::ServerView& server : servers) {
+    for (const char* state : {"live", "dead", "unknown", "unreachable"})
+      out.sample({{"vrf", server.vrf}, {"server", server.address}, {"mode", server.mode}, {"state", state}},
+                 server.state == state ? 1 : 0);
+  }
+  each("xdpkea_server_requests_total", "counter", "Requests sent to the server.",
+       [](const api::ServerView& server) { return server.requests; });
+  each("xdpkea_server_replies_total", "counter", "Replies taken from the server.",
+       [](const api::ServerView& server) { return server.replies; });
+  each("xdpkea_server_deaths_total", "counter", "Times that the server was found dead.",
+       [](const api::ServerView& server) { return std::uint64_t{server.deaths}; });
+}
+
 struct CounterFamily {
   const char* name;
   const char* help;
@@ -140,6 +163,8 @@ void write_packets(const api::AllCountersView& counters, MetricsText& out) {
   for (const CountersView& vrf : counters.vrfs) {
     for (const auto& [note, count] : vrf.notes) out.sample({{"vrf", vrf.vrf}, {"note", note}}, count);
   }
+  out.family("xdpkea_queue_depth_packets", "gauge", "Packets left in the VRF's queue by its last turn.");
+  for (const CountersView& vrf : counters.vrfs) out.sample({{"vrf", vrf.vrf}}, vrf.queue_depth);
   out.family("xdpkea_queue_high_water_packets", "gauge", "Most packets that the VRF's queue has held.");
   for (const CountersView& vrf : counters.vrfs) out.sample({{"vrf", vrf.vrf}}, vrf.queue_high_water);
   out.family("xdpkea_xdp_packets_total", "counter", "Verdicts of the XDP program on all ports.");
@@ -193,6 +218,7 @@ Result<std::string> metrics_text(const MetricsFacts& facts) {
   write_reconciler(facts.reconciler, out);
   write_vrfs(facts.reconciler, views, out);
   write_keas(views, out);
+  write_servers(views, out);
   write_packets(*counters, out);
   return out.take();
 }

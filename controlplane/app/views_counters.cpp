@@ -37,6 +37,7 @@ Result<AllCountersView> Views::counters() const {
                       .arp = counts.arp,
                       .exceptions = counts.exceptions,
                       .queue_high_water = counts.queue_high_water,
+                      .queue_depth = counts.queue_depth,
                       .drops = {},
                       .notes = {}};
     add_outcomes(counts.outcomes, view);
@@ -50,6 +51,7 @@ Result<AllCountersView> Views::counters() const {
     all.total.arp += counts.arp;
     all.total.exceptions += counts.exceptions;
     all.total.queue_high_water = std::max(all.total.queue_high_water, counts.queue_high_water);
+    all.total.queue_depth += counts.queue_depth;
     all.vrfs.push_back(std::move(view));
   };
   const std::vector<VrfCounts> counted = machine_.dataplane.counters();

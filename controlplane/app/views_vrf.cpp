@@ -113,7 +113,8 @@ std::vector<VrfView> Views::vrfs() const {
                  .attachments = tally.clients,
                  .attachments_serving = tally.serving,
                  .subnets = {},
-                 .servers = {}};
+                 .servers = {},
+                 .queue_capacity = vrf.queue_depth};
     for (const Subnet& subnet : vrf.subnets) view.subnets.push_back(to_string(subnet.prefix));
     for (const Ip4 server : vrf.relay.servers) view.servers.push_back(to_string(server));
     if (const auto handoff = desired_.handoffs.find(id); handoff != desired_.handoffs.end()) {

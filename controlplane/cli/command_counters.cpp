@@ -72,12 +72,14 @@ void print_counters(const AllCountersView& view, bool all, std::ostream& out) {
                {"REPLIES", Align::right},
                {"ARP", Align::right},
                {"EXCEPTIONS", Align::right},
+               {"QUEUE", Align::right},
                {"QUEUE MAX", Align::right}},
               "no counters: no dataplane has connected yet");
   const auto add = [&table](const CountersView& c, const std::string& name) {
     table.row({name, std::to_string(c.rx), std::to_string(c.copies), std::to_string(c.tx),
                std::to_string(sum(c.drops)), std::to_string(c.requests), std::to_string(c.replies),
-               std::to_string(c.arp), std::to_string(c.exceptions), std::to_string(c.queue_high_water)});
+               std::to_string(c.arp), std::to_string(c.exceptions), std::to_string(c.queue_depth),
+               std::to_string(c.queue_high_water)});
   };
   for (const CountersView& counters : view.vrfs) add(counters, counters.vrf);
   if (all && !view.vrfs.empty()) add(view.total, "total");

@@ -23,7 +23,9 @@ void print_vrf(const api::VrfBody& body, std::ostream& out) {
   out << "servers:  " << joined(vrf.servers) << '\n';
   out << "netns:    " << safe_text(or_dash(vrf.netns)) << '\n';
   out << "handoff:  " << safe_text(or_dash(vrf.handoff)) << '\n';
-  out << "giaddr:   " << safe_text(or_dash(vrf.giaddr)) << "\n\n";
+  out << "giaddr:   " << safe_text(or_dash(vrf.giaddr)) << '\n';
+  out << "queue:    " << body.counters.queue_depth << " of " << vrf.queue_capacity << " packets, at most "
+      << body.counters.queue_high_water << " so far\n\n";
   print_attachments(body.attachments, out);
   if (!body.servers.empty()) {
     out << '\n';

@@ -39,7 +39,7 @@ Result<Shape> check_header(const CountersHeader& header, std::size_t size) {
 }
 
 bool counted(const VrfCounters& slot) {
-  const auto nonzero = [](const Counter& counter) { return counter.get() != 0; };
+  const auto nonzero = [](const auto& counter) { return counter.get() != 0; };
   return nonzero(slot.rx) || nonzero(slot.copies) || nonzero(slot.tx) || nonzero(slot.requests) ||
          nonzero(slot.replies) || nonzero(slot.arp) || nonzero(slot.exceptions) ||
          nonzero(slot.queue_high_water);
@@ -53,7 +53,8 @@ void add(const VrfCounters& slot, VrfCounts& sum) {
   sum.replies += slot.replies.get();
   sum.arp += slot.arp.get();
   sum.exceptions += slot.exceptions.get();
-  sum.queue_high_water = std::max(sum.queue_high_water, slot.queue_high_water.get());
+  sum.queue_high_water = std::max<std::uint64_t>(sum.queue_high_water, slot.queue_high_water.get());
+  sum.queue_depth += slot.queue_depth.get();
 }
 
 }  // namespace
@@ -160,6 +161,7 @@ std::vector<ServerStatus> CountersMemory::servers() const {
 void Totals::follow(CountersMemory memory) {
   if (follows(memory)) return;
   if (current_) current_->add_to(past_);
+  for (VrfCounts& past : past_) past.queue_depth = 0;  // what was in its queues is gone with it
   current_ = std::move(memory);
 }
 

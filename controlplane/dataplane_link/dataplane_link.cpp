@@ -53,7 +53,7 @@ class UnixDataplaneLink final : public DataplaneLink {
   Result<> give_port(const ipc::PortSockets& port, std::vector<PacketSocket> sockets) override;
   Result<> release_ports(const std::vector<IfIndex>& ifindexes) override;
   Result<> publish(const Snapshot& snapshot) override;
-  [[nodiscard]] std::vector<VrfCounts> counters() const override { return totals_.read(); }
+  [[nodiscard]] std::vector<VrfCounts> counters() const override;
   [[nodiscard]] std::vector<ServerStatus> servers() const override {
     return channel_ ? totals_.servers() : std::vector<ServerStatus>{};
   }
@@ -196,6 +196,13 @@ Result<> UnixDataplaneLink::check_hello(const Candidate& candidate, const ipc::H
     return std::unexpected(Error{"a second dataplane (pid " + std::to_string(candidate.peer.pid) +
                                  ") was refused: pid " + std::to_string(status_.pid) + " is connected"});
   return {};
+}
+
+std::vector<VrfCounts> UnixDataplaneLink::counters() const {
+  std::vector<VrfCounts> counts = totals_.read();
+  if (channel_) return counts;
+  for (VrfCounts& vrf : counts) vrf.queue_depth = 0;
+  return counts;
 }
 
 void UnixDataplaneLink::connect(Candidate candidate, const ipc::Hello& hello, Fd counters) {

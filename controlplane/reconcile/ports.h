@@ -242,6 +242,7 @@ struct VrfCounts {
   VrfId vrf{};
   std::uint64_t rx = 0, copies = 0, tx = 0, requests = 0, replies = 0, arp = 0, exceptions = 0;
   std::uint64_t queue_high_water = 0;
+  std::uint64_t queue_depth = 0;        // now; 0 while no dataplane is connected
   std::vector<std::uint64_t> outcomes;  // by enum xk_outcome
 };
 

@@ -12,22 +12,30 @@
 
 namespace xk {
 
+// A number that goes up and down, or is the largest there was; of a single writer, as Counter is.
+struct Gauge {
+  std::atomic<std::uint32_t> value{0};
+  void set(std::uint32_t n) { value.store(n, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint32_t get() const { return value.load(std::memory_order_relaxed); }
+};
+
 // What every packet counts, one cache line a VRF. rx + copies = tx + the sum of the drops, once the
 // queues are empty.
 struct alignas(64) VrfCounters {
-  Counter rx;                // packets classified into the VRF
-  Counter copies;            // further packets made from one, for several servers
-  Counter tx;                // packets handed to a port
-  Counter requests;          // of tx: towards servers
-  Counter replies;           // of tx: towards clients and relays
-  Counter arp;               // of tx: ARP answers
-  Counter exceptions;        // of tx: handed to the exception port of an ethdev port
-  Counter queue_high_water;  // most packets its queue has held
+  Counter rx;              // packets classified into the VRF
+  Counter copies;          // further packets made from one, for several servers
+  Counter tx;              // packets handed to a port
+  Counter requests;        // of tx: towards servers
+  Counter replies;         // of tx: towards clients and relays
+  Counter arp;             // of tx: ARP answers
+  Counter exceptions;      // of tx: handed to the exception port of an ethdev port
+  Gauge queue_high_water;  // most packets its queue has held
+  Gauge queue_depth;       // packets that were left in its queue after its last turn
 };
 static_assert(sizeof(VrfCounters) == 64);
 using VrfOutcomes = std::array<Counter, XK_OUTCOME_COUNT>;  // drops and notes
 
-inline constexpr std::uint32_t kCountersMagic = 0x786b6333;  // "xkc3"
+inline constexpr std::uint32_t kCountersMagic = 0x786b6334;  // "xkc4"
 
 // Written from several loops, each a slot of its own. Readers sum.
 inline constexpr std::uint32_t kLcoresMax = 8;

@@ -33,8 +33,9 @@ bool Loop::serve() {
   if (scheduler_.idle()) return false;
   now_ms_ = shared_.now_ms();
   const auto serve_queue = [this](VrfQueue& queue, std::span<rte_mbuf*> packets, std::uint32_t waiting) {
-    Counter& high_water = counters_[queue.vrf.value].queue_high_water;
-    if (waiting > high_water.get()) high_water.add(waiting - high_water.get());
+    VrfCounters& counters = counters_[queue.vrf.value];
+    if (waiting > counters.queue_high_water.get()) counters.queue_high_water.set(waiting);
+    counters.queue_depth.set(waiting - static_cast<std::uint32_t>(packets.size()));
     collect(queue, packets);
   };
   scheduler_.serve(std::max(kServeBudgetMin, received_), serve_queue,

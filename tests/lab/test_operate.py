@@ -252,7 +252,8 @@ def test_metrics_health_and_readiness(site):
     received = families["xdpkea_packets_received_total"]["samples"]
     assert received["", (("vrf", "red"),)] > 0
     for name in ("xdpkea_build_info", "xdpkea_kea_running", "xdpkea_kea_restarts_total", "xdpkea_reconcile_duration_seconds",
-                 "xdpkea_xdp_packets_total", "xdpkea_dataplane_connected", "xdpkea_queue_high_water_packets"):
+                 "xdpkea_xdp_packets_total", "xdpkea_dataplane_connected", "xdpkea_queue_high_water_packets",
+                 "xdpkea_queue_depth_packets"):
         assert families[name]["samples"], name
     assert scrape(site, "/healthz")[0] == 200
     assert scrape(site, "/readyz")[0] == 200

@@ -112,7 +112,7 @@ class FakeControl : public Control {
     AllCountersView view;
     view.total.vrf = "total";
     if (empty) return view;
-    CountersView none{"-", 3, 0, 0, 0, 0, 0, 0, 0, {{"unmapped", 3}}, {}};
+    CountersView none{"-", 3, 0, 0, 0, 0, 0, 0, 0, 0, {{"unmapped", 3}}, {}};
     CountersView red{"red",
                      1000 + extra_rx,
                      10,
@@ -122,6 +122,7 @@ class FakeControl : public Control {
                      2,
                      0,
                      17,
+                     4,
                      {{"hops_exceeded", 5}},
                      {{"reply_fallback", 1}}};
     view.vrfs = {none, red};
@@ -134,6 +135,7 @@ class FakeControl : public Control {
                   2,
                   0,
                   17,
+                  4,
                   {{"hops_exceeded", 5}, {"unmapped", 3}},
                   {{"reply_fallback", 1}}};
     view.xdp = {{"pass_not_dhcp", 123456}, {"redirect_dhcp4", 1003}, {"redirect_arp", 0}};
@@ -251,7 +253,8 @@ class FakeControl : public Control {
              1,
              1,
              {"10.0.0.0/24", "10.1.0.0/24"},
-             {"169.254.0.3"}},
+             {"169.254.0.3"},
+             512},
             {"blue",
              2,
              "discovered",
@@ -265,7 +268,8 @@ class FakeControl : public Control {
              2,
              1,
              {"10.0.0.0/24"},
-             {"169.254.0.5"}}};
+             {"169.254.0.5"},
+             256}};
   }
   static std::vector<KeaView> two_keas() {
     return {{"red", "running", 4300, 7500, 0, 1204, "2.2.0", "", "xdp-kea-1", "/var/lib/xdp-kea/kea/1"},

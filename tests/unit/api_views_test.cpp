@@ -66,8 +66,10 @@ TEST(Views, SurviveTheTrip) {
   expect_same_after_the_trip(DeleteRequest{true});
   expect_same_after_the_trip(ConfigText{"a.toml", "[appliance]\n"});
   expect_same_after_the_trip(ConfigBody{"[appliance]\n"});
-  expect_same_after_the_trip(VrfBody{control.vrfs().value()[0], {}, std::nullopt, control.servers().value()});
-  expect_same_after_the_trip(VrfBody{control.vrfs().value()[0], {}, control.keas().value()[0], {}});
+  expect_same_after_the_trip(
+      VrfBody{control.vrfs().value()[0], {}, std::nullopt, control.servers().value(), {}});
+  expect_same_after_the_trip(VrfBody{
+      control.vrfs().value()[0], {}, control.keas().value()[0], {}, control.counters().value().vrfs[1]});
 }
 
 TEST(Views, ZeroCountsKeepTheirName) {
@@ -84,7 +86,7 @@ std::string error_of(const std::string& json) {
 TEST(Views, ErrorsNameTheField) {
   const std::string rest =
       R"("origin":"","device":"","engine":"kea","state":"","reason":"","netns":"","handoff":"","giaddr":"",)"
-      R"("attachments":1,"attachments_serving":1,"subnets":[],"servers":[]})";
+      R"("attachments":1,"attachments_serving":1,"subnets":[],"servers":[],"queue_capacity":512})";
   EXPECT_EQ(error_of("[]"), "the document: not an object");
   EXPECT_EQ(error_of("{}"), "vrfs: missing");
   EXPECT_EQ(error_of(R"({"vrfs": {}})"), "vrfs: not an array");
@@ -102,7 +104,7 @@ TEST(Views, ErrorsNameTheField) {
 TEST(Views, CountsMustBeCounts) {
   const auto view = from_json<AllCountersView>(Json::parse(R"({"vrfs": [], "total": {"vrf": "total", "rx": 1,
     "copies": 0, "tx": 0, "requests": 0, "replies": 0, "arp": 0, "exceptions": 0, "queue_high_water": 0,
-    "drops": {"not_ours": "many"}, "notes": {}}, "xdp": {}})"));
+    "queue_depth": 0, "drops": {"not_ours": "many"}, "notes": {}}, "xdp": {}})"));
   ASSERT_FALSE(view.has_value());
   EXPECT_EQ(view.error().message, "total.drops.not_ours: not a number from 0 to 18446744073709551615");
 }

@@ -377,7 +377,8 @@ TEST_F(DataplaneLinkTest, CountersAreSummedOverLcores) {
     slot.replies.add(2);
     slot.arp.add(4);
     slot.exceptions.add(6);
-    slot.queue_high_water.add(7 + lcore);
+    slot.queue_high_water.set(7 + lcore);
+    slot.queue_depth.set(2 + lcore);
     counters_.outcomes(lcore, 2)[XK_HOPS_EXCEEDED].add(8);
   }
   const auto counted = link_->counters();
@@ -392,6 +393,7 @@ TEST_F(DataplaneLinkTest, CountersAreSummedOverLcores) {
   EXPECT_EQ(counted[1].arp, 8u);
   EXPECT_EQ(counted[1].exceptions, 12u);
   EXPECT_EQ(counted[1].queue_high_water, 8u);
+  EXPECT_EQ(counted[1].queue_depth, 5u);
   ASSERT_EQ(counted[1].outcomes.size(), XK_OUTCOME_COUNT);
   EXPECT_EQ(counted[1].outcomes[XK_HOPS_EXCEEDED], 16u);
 }
@@ -400,12 +402,15 @@ TEST_F(DataplaneLinkTest, CountersNeverGoBack) {
   counters_.seal();
   std::optional<ipc::Channel> channel = dataplane(counters_);
   counters_.slot(0, 1).rx.add(100);
-  counters_.slot(0, 1).queue_high_water.add(9);
+  counters_.slot(0, 1).queue_high_water.set(9);
+  counters_.slot(0, 1).queue_depth.set(4);
   const auto rx = [this] { return link_->counters().at(1).rx; };
   EXPECT_EQ(rx(), 100u);
+  EXPECT_EQ(link_->counters().at(1).queue_depth, 4u);
   channel.reset();
   EXPECT_TRUE(link_->poll());
   EXPECT_EQ(rx(), 100u);  // while there is no dataplane
+  EXPECT_EQ(link_->counters().at(1).queue_depth, 0u);
   // The same process connects again: nothing counts twice.
   channel = dataplane(counters_);
   counters_.slot(0, 1).rx.add(1);
@@ -420,6 +425,7 @@ TEST_F(DataplaneLinkTest, CountersNeverGoBack) {
   fresh.slot(0, 5).rx.add(5);
   EXPECT_EQ(rx(), 1101u);
   EXPECT_EQ(link_->counters().at(1).queue_high_water, 9u);
+  EXPECT_EQ(link_->counters().at(1).queue_depth, 0u);
   EXPECT_EQ(link_->counters().at(2).vrf, VrfId{5});
 }
 

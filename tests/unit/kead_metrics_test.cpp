@@ -43,6 +43,7 @@ TEST_F(Measured, EveryPartIsThere) {
   red.outcomes.resize(XK_OUTCOME_COUNT);
   red.outcomes[XK_HOPS_EXCEEDED] = 2;
   red.queue_high_water = 17;
+  red.queue_depth = 4;
   machine_.counts = {red};
   const std::string all = text();
   for (const char* line : {
@@ -57,6 +58,8 @@ TEST_F(Measured, EveryPartIsThere) {
            "xdpkea_packets_received_total{vrf=\"red\"} 10\n",
            "xdpkea_packets_dropped_total{vrf=\"red\",reason=\"hops_exceeded\"} 2\n",
            "xdpkea_queue_high_water_packets{vrf=\"red\"} 17\n",
+           "xdpkea_queue_depth_packets{vrf=\"red\"} 4\n",
+           "xdpkea_queue_capacity_packets{vrf=\"red\"} 512\n",
            "xdpkea_xdp_packets_total{verdict=\"redirect_dhcp4\"} 7\n",
            "xdpkea_reconcile_duration_seconds_count 1\n",
            "xdpkea_reconcile_duration_seconds_bucket{le=\"+Inf\"} 1\n",
@@ -114,6 +117,34 @@ TEST_F(Measured, FourThousandVrfs) {
   EXPECT_THAT(all,
               HasSubstr("xdpkea_packets_dropped_total{vrf=\"v4095\",reason=\"server_unresolved\"} 4095\n"));
   EXPECT_THAT(all, HasSubstr("xdpkea_packets_received_total{vrf=\"v0\"} 0\n"));
+}
+
+TEST_F(Measured, ServersByState) {
+  machine_.add_link("eth3", {"192.0.2.2/24"});
+  model_.vrfs = {
+      test::relay_vrf("red", {test::attachment("eth1", 0, 0, "10.0.0.0/24", "10.0.0.1")}, {"192.0.2.1"}),
+      test::relay_vrf("blue", {test::attachment("eth1", 7, 0, "10.0.0.0/24", "10.0.0.1")}, {"198.51.100.1"})};
+  model_.vrfs[0].relay.server_interface = "eth3";
+  model_.vrfs[0].relay.next_hop = Mac{{2, 0, 0, 0, 0, 1}};
+  serve();
+  machine_.servers = {{.vrf = VrfId{1},
+                       .address = test::ip("192.0.2.1"),
+                       .state = ServerState::dead,
+                       .deaths = 3,
+                       .requests = 20,
+                       .replies = 8}};
+  const std::string all = text();
+  const std::string labels = R"({vrf="red",server="192.0.2.1",mode="all")";
+  for (const std::string& line : {
+           "xdpkea_server_state" + labels + ",state=\"dead\"} 1\n",
+           "xdpkea_server_state" + labels + ",state=\"live\"} 0\n",
+           "xdpkea_server_requests_total" + labels + "} 20\n",
+           "xdpkea_server_replies_total" + labels + "} 8\n",
+           "xdpkea_server_deaths_total" + labels + "} 3\n",
+           std::string("xdpkea_server_state{vrf=\"blue\",server=\"198.51.100.1\",mode=\"all\",state="
+                       "\"unreachable\"} 1\n"),
+       })
+    EXPECT_THAT(all, HasSubstr(line));
 }
 
 TEST_F(Measured, ErrorsOfReconcilingAreCounted) {

@@ -213,6 +213,13 @@ bool Rig::await(const std::function<bool()>& condition) {
   return true;
 }
 
+std::uint32_t Rig::gauge(VrfId vrf, Gauge VrfCounters::* gauge) {
+  std::uint32_t sum = 0;
+  for (std::uint32_t slot = 0; slot < kLoopsMax; ++slot)
+    sum += (counters.block(slot).counters[vrf.value].*gauge).get();
+  return sum;
+}
+
 std::string Rig::imbalance(std::uint32_t vrfs) {
   std::string text;
   for (std::uint32_t id = 0; id <= vrfs; ++id)

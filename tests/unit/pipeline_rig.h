@@ -58,6 +58,8 @@ struct Rig {
   [[nodiscard]] std::uint64_t count(VrfId vrf, Counter VrfCounters::* counter) {
     return counters.total(vrf, counter);
   }
+  // Summed over the loops.
+  [[nodiscard]] std::uint32_t gauge(VrfId vrf, Gauge VrfCounters::* gauge);
 
   Mempool pool;       // of the pipeline
   Mempool wire_pool;  // of the wires: a test's own frames

@@ -122,8 +122,28 @@ TEST(Pipeline, AFloodFillsItsOwnQueueOnly) {
   EXPECT_GT(rig.count(kRed, XK_VRF_QUEUE_FULL), 0u);
   EXPECT_EQ(rig.count(kBlue, XK_VRF_QUEUE_FULL), 0u);
   EXPECT_EQ(rig.count(kBlue, &VrfCounters::tx), 50u);
-  EXPECT_EQ(rig.count(kRed, &VrfCounters::queue_high_water), 64u);
+  EXPECT_EQ(rig.gauge(kRed, &VrfCounters::queue_high_water), 64u);
   EXPECT_EQ(rig.imbalance(2), "");
+}
+
+// What a turn leaves in the queue is told, and that it is empty in the end.
+void expect_depth_told(std::vector<LoopPlacement> loops) {
+  Rig rig(std::move(loops), 16384, 2000);
+  Snapshot snapshot = snapshot_of(1);
+  snapshot.vrfs[0].queue_depth = 1024;
+  rig.publish(std::move(snapshot));
+  for (std::uint32_t i = 0; i < 1900; ++i) ASSERT_TRUE(rig.clients->put(discover(kRed, i)));
+  std::uint32_t deepest = 0;
+  while (rig.pipeline->iterate()) deepest = std::max(deepest, rig.gauge(kRed, &VrfCounters::queue_depth));
+  EXPECT_GT(deepest, 0u);
+  EXPECT_LT(deepest, rig.gauge(kRed, &VrfCounters::queue_high_water));
+  EXPECT_EQ(rig.gauge(kRed, &VrfCounters::queue_depth), 0u);
+  EXPECT_EQ(rig.imbalance(1), "");
+}
+
+TEST(Pipeline, TellsHowDeepAQueueIs) { expect_depth_told({}); }
+TEST(Pipeline, TellsHowDeepAQueueIsBetweenLoops) {
+  expect_depth_told({{.cpu = -1, .stages = kStageRx | kStageTx}, {.cpu = -1, .stages = kStageVrf}});
 }
 
 // Two full queues share the relay stage by their quanta: bytes, not packets, and in turns.
