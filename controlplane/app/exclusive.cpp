@@ -18,8 +18,8 @@ struct Need {
   unsigned capability;
   const char* name;
 };
-// Beside its own work: what Kea's processes are started with (kea/supervisor.h).
-constexpr std::array<Need, 11> kNeeds{{{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+// Beside its own work: what Kea's processes are started with and recognized by (kea/supervisor.h).
+constexpr std::array<Need, 12> kNeeds{{{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
                                        {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"},
                                        {CAP_BPF, "CAP_BPF"},
                                        {CAP_NET_RAW, "CAP_NET_RAW"},
@@ -29,7 +29,8 @@ constexpr std::array<Need, 11> kNeeds{{{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
                                        {CAP_SETGID, "CAP_SETGID"},
                                        {CAP_CHOWN, "CAP_CHOWN"},
                                        {CAP_KILL, "CAP_KILL"},
-                                       {CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE"}}};
+                                       {CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE"},
+                                       {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"}}};
 
 std::string holder_of(int fd) {
   std::array<char, 32> text{};

@@ -1,8 +1,9 @@
 // Runs one kea-dhcp4 a VRF: starts, watches, restarts, reconfigures, stops, and takes over those
 // that an earlier xdp-kead left running (destroying a Supervisor stops none of them).
 //
-// It needs CAP_SYS_ADMIN (setns), CAP_SETUID, CAP_SETGID, CAP_CHOWN, CAP_KILL, CAP_DAC_OVERRIDE and
-// CAP_NET_BIND_SERVICE (to pass it on); CAP_SETPCAP shrinks the children's bounding set too.
+// It needs CAP_SYS_ADMIN (setns), CAP_SETUID, CAP_SETGID, CAP_CHOWN, CAP_KILL, CAP_DAC_OVERRIDE,
+// CAP_SYS_PTRACE (/proc/PID/exe and ns/net of a Kea, which runs as another user) and CAP_NET_BIND_SERVICE
+// (to pass it on); CAP_SETPCAP shrinks the children's bounding set too.
 #pragma once
 
 #include <cstdint>

@@ -18,6 +18,8 @@ constexpr int kBackoffFirstMs = 100;
 constexpr int kBackoffMaxMs = 2000;
 constexpr int kHousekeepingMs = 1000;
 constexpr std::chrono::milliseconds kLoopsMoveWithin{1000};
+// Drivers of NICs take their time to begin.
+constexpr std::uint64_t kSetUpSilenceUs = 60'000'000;
 
 // The handlers of a message, one for each kind, as one visitor.
 template <typename... Handlers>
@@ -96,6 +98,12 @@ void Daemon::keep_house() {
   if (watchdog_us_ == 0 || now - told_ < std::chrono::microseconds(watchdog_us_ / 3)) return;
   told_ = now;
   if (loops_move()) sd_notify(0, "WATCHDOG=1");
+}
+
+void Daemon::allow_silence(std::uint64_t limit_us) const {
+  if (watchdog_us_ == 0) return;
+  const std::string text = "WATCHDOG=1\nWATCHDOG_USEC=" + std::to_string(limit_us);
+  sd_notify(0, text.c_str());
 }
 
 std::expected<void, Error> Daemon::run() {
@@ -194,7 +202,10 @@ std::expected<void, Error> Daemon::on_settings(ipc::Channel& channel, const ipc:
     spdlog::warn("msg=\"{}\"", text);
     return channel.send(ipc::Applied{pipeline_->generation(), text});
   }
-  if (auto done = set_up(settings); !done) {
+  allow_silence(std::max(watchdog_us_, kSetUpSilenceUs));
+  auto done = set_up(settings);
+  allow_silence(watchdog_us_);
+  if (!done) {
     (void)channel.send(ipc::Applied{0, done.error().message});
     fatal_ = done.error();
     return done;

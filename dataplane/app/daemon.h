@@ -36,6 +36,8 @@ class Daemon {
   // What is to be done about every second: losses counted, systemd told that the loops move.
   void keep_house();
   [[nodiscard]] bool loops_move();
+  // Has systemd wait so long from now on, if it watches at all.
+  void allow_silence(std::uint64_t limit_us) const;
   [[nodiscard]] std::expected<ipc::Channel, Error> greet() const;
   // Serves one connection; the error says why it ended, no error: the process is to stop.
   [[nodiscard]] std::expected<void, Error> serve(ipc::Channel& channel);
