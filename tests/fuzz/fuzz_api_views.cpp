@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "controlplane/api/routes.h"
+#include "controlplane/api/scrape_server.h"
 #include "controlplane/api/views_json.h"
 #include "tests/unit/api_fake.h"
 
@@ -40,6 +41,7 @@ void views(std::string_view text) {
   trip<TeardownView>(*json);
   trip<ExplainView>(*json);
   trip<ErrorsBody>(*json);
+  trip<ReadyView>(*json);
 }
 
 void requests(std::string_view text) {
@@ -50,7 +52,8 @@ void requests(std::string_view text) {
        {ApiRequest{"POST", "/v1/kea/red/command", {}, body}, ApiRequest{"GET", "/" + body, {}, ""},
         ApiRequest{"POST", "/v1/config/diff", {}, body}, ApiRequest{"POST", "/v1/vrfs/red/delete", {}, body},
         ApiRequest{"GET", "/v1/events", {{"since", body}, {"wait_s", body}}, ""},
-        ApiRequest{"GET", "/v1/vrfs/" + body, {}, ""},
+        ApiRequest{"GET", "/v1/vrfs/" + body, {}, ""}, ApiRequest{"POST", "/v1/vrfs/" + body, {}, ""},
+        ApiRequest{"GET", "/v1/explain", {{"interface", body}, {"vlan", body}}, ""},
         ApiRequest{"GET", "/v1/leases", {{"vrf", body}}, ""}}) {
     const ApiReply reply = answer(control, request);
     if (!parse_json(reply.body, kAnswerBytesMax)) std::abort();
