@@ -40,9 +40,12 @@ class Planner {
     keas();
     attach_ports();
     remove_rows();
+    // Addresses are there before the state that uses them, and as long: replies to either find us.
+    put_addresses();
     give_ports();
     publish();
     put_rows();
+    remove_addresses();
     clean_up_ports();
     clean_up_sites();
     return std::move(steps_);
@@ -156,13 +159,6 @@ class Planner {
       add(step::RemoveRow{row}, "stop steering " + place(link_name(IfIndex{row.key.ifindex}),
                                                          row.key.outer_vid, row.key.inner_vid));
     }
-    std::map<xk_address_key, const DesiredAddress*, AddressLess> addresses;
-    for (const DesiredAddress& address : desired_.addresses) addresses[address.row.key] = &address;
-    for (const AddressRow& row : observed_.addresses) {
-      if (addresses.contains(row.key)) continue;
-      add(step::RemoveAddress{row}, "stop taking " + to_string(address_of(row.key)) + " at attachment " +
-                                        std::to_string(row.key.attachment_id));
-    }
   }
 
   void give_ports() {
@@ -191,7 +187,7 @@ class Planner {
             std::to_string(desired_.snapshot.vrfs.size()) + " VRFs to the dataplane");
   }
 
-  void put_rows() {
+  void put_addresses() {
     std::map<xk_address_key, const AddressRow*, AddressLess> addresses;
     for (const AddressRow& row : observed_.addresses) addresses[row.key] = &row;
     for (const DesiredAddress& wanted : desired_.addresses) {
@@ -203,6 +199,9 @@ class Planner {
           of(wanted.vrf) + "take " + to_string(address_of(wanted.row.key)) + " on " + wanted.port, wanted.vrf,
           wanted.port);
     }
+  }
+
+  void put_rows() {
     std::map<RowKey, const AttachmentRow*> rows;
     for (const AttachmentRow& row : observed_.rows) rows[key_of(row.key)] = &row;
     for (const DesiredRow& wanted : desired_.rows) {
@@ -213,6 +212,16 @@ class Planner {
       add(step::PutRow{wanted.row, wanted.port, before},
           of(wanted.vrf) + "steer " + place(wanted.port, wanted.row.key.outer_vid, wanted.row.key.inner_vid),
           wanted.vrf, wanted.port);
+    }
+  }
+
+  void remove_addresses() {
+    std::map<xk_address_key, const DesiredAddress*, AddressLess> addresses;
+    for (const DesiredAddress& address : desired_.addresses) addresses[address.row.key] = &address;
+    for (const AddressRow& row : observed_.addresses) {
+      if (addresses.contains(row.key)) continue;
+      add(step::RemoveAddress{row}, "stop taking " + to_string(address_of(row.key)) + " at attachment " +
+                                        std::to_string(row.key.attachment_id));
     }
   }
 
