@@ -44,14 +44,15 @@ void RecentRequests::remember(VrfId server_vrf, std::uint32_t xid, const Mac& ch
       place = &slot;
       break;
     }
-    if (place == nullptr || slot.at_ms < place->at_ms) place = &slot;
+    if (place == nullptr || slot.age_ms(now_ms) > place->age_ms(now_ms)) place = &slot;
   }
-  const bool again = place->is(key) && now_ms - place->at_ms <= keep_ms_;
+  const bool again = place->is(key) && place->age_ms(now_ms) <= keep_ms_;
   const bool ambiguous = again && (place->ambiguous != 0 || place->attachment != origin.attachment.value);
   *place = Slot{.who = key.who,
-                .at_ms = now_ms,
+                .at_ms = static_cast<std::uint32_t>(now_ms),
                 .xid = key.xid,
                 .attachment = origin.attachment.value,
+                .generation = origin.generation,
                 .next_hop = origin.next_hop,
                 .foreign_option82 = static_cast<std::uint16_t>(origin.foreign_option82 & 0x3fffu),
                 .own_option82 = origin.own_option82,
@@ -63,9 +64,9 @@ RequestOrigin RecentRequests::find(VrfId server_vrf, std::uint32_t xid, const Ma
   const Key key = key_of(server_vrf, xid, chaddr);
   for (const Slot& slot : buckets_[bucket_of(key)].slots) {
     if (!slot.is(key)) continue;
-    if (slot.ambiguous != 0 || now_ms - slot.at_ms > keep_ms_) return {};
+    if (slot.ambiguous != 0 || slot.age_ms(now_ms) > keep_ms_) return {};
     return RequestOrigin{AttachmentId{slot.attachment}, slot.next_hop, slot.foreign_option82,
-                         slot.own_option82 != 0};
+                         slot.own_option82 != 0, slot.generation};
   }
   return {};
 }

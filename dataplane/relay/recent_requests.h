@@ -18,6 +18,7 @@ struct RequestOrigin {
   Mac next_hop{};                      // source of the frame: the client, a relay or a router
   std::uint16_t foreign_option82 = 0;  // bytes of option 82 content in it that are not ours
   bool own_option82 = false;           // our sub-options went with it, after the foreign ones
+  std::uint32_t generation = 0;        // whose names these are; the lower half
   friend bool operator==(const RequestOrigin&, const RequestOrigin&) = default;
 };
 
@@ -51,14 +52,18 @@ class RecentRequests {
   };
   struct Slot {
     std::uint64_t who = 0;
-    std::uint64_t at_ms = 0;
+    std::uint32_t at_ms = 0;  // the clock's lower half: differences are right for 49 days
     std::uint32_t xid = 0;
     std::uint32_t attachment = 0;
+    std::uint32_t generation = 0;
     Mac next_hop;
     std::uint16_t foreign_option82 : 14 = 0;
     std::uint16_t own_option82 : 1 = 0;
     std::uint16_t ambiguous : 1 = 0;
     [[nodiscard]] bool is(const Key& key) const { return who == key.who && xid == key.xid; }
+    [[nodiscard]] std::uint32_t age_ms(std::uint64_t now_ms) const {
+      return who == 0 ? ~0u : static_cast<std::uint32_t>(now_ms) - at_ms;  // a free one is the oldest
+    }
   };
   static_assert(sizeof(Slot) == 32);  // two to a cache line
   static constexpr std::size_t kWays = 4;

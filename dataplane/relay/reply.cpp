@@ -53,16 +53,18 @@ std::expected<Message4View, Outcome> parse_message(const Received& received, con
 }
 
 // A reply with an option 82 in which no circuit-id is ours. It is the answer to a remembered request
-// if that went out without ours, or ours has no circuit-id.
+// if that went out without ours, or with the names of an earlier generation, or ours has no circuit-id.
 Outcome place_without_circuit_id(const Forwarding& forwarding, const RequestOrigin& origin, Bytes content,
                                  const Mac& chaddr, Placement& placement) {
   const AttachmentEntry* attachment = forwarding.attachment(origin.attachment);
   if (attachment == nullptr) return XK_REPLY_OPTION82_FOREIGN;
   placement.attachment = attachment;
   if (content.size() == origin.foreign_option82) return XK_OUTCOME_COUNT;
-  if (!origin.own_option82 || !attachment->circuit_id.empty() || content.size() < origin.foreign_option82 ||
-      !has_remote_id(*attachment, content, origin.foreign_option82, chaddr))
-    return XK_REPLY_OPTION82_FOREIGN;
+  if (!origin.own_option82 || content.size() < origin.foreign_option82) return XK_REPLY_OPTION82_FOREIGN;
+  const bool renamed = origin.generation != static_cast<std::uint32_t>(forwarding.snapshot().generation);
+  const bool by_remote_id =
+      attachment->circuit_id.empty() && has_remote_id(*attachment, content, origin.foreign_option82, chaddr);
+  if (!renamed && !by_remote_id) return XK_REPLY_OPTION82_FOREIGN;
   placement.cut = true;
   placement.cut_from = origin.foreign_option82;
   return XK_OUTCOME_COUNT;

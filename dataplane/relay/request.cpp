@@ -122,14 +122,16 @@ Ip4 giaddr_of(const Received& received, const Request& request, bool link_said) 
   return vrf.giaddr.is_zero() ? attachment.relay_address : vrf.giaddr;
 }
 
-void remember(const Received& received, const Request& request, bool own_option82, RecentRequests& recent) {
+void remember(const Received& received, const Forwarding& forwarding, const Request& request,
+              bool own_option82, RecentRequests& recent) {
   const Message4View& message = request.message;
   const Mac from = source_mac(received.frame);
   recent.remember(received.vrf->server_vrf, message.xid(), message.chaddr(),
                   RequestOrigin{.attachment = received.attachment->id,
                                 .next_hop = from,
                                 .foreign_option82 = request.foreign_option82,
-                                .own_option82 = own_option82},
+                                .own_option82 = own_option82,
+                                .generation = static_cast<std::uint32_t>(forwarding.snapshot().generation)},
                   received.now_ms);
   if (!message.giaddr().is_zero()) recent.remember_relay(received.attachment->id, message.giaddr(), from);
 }
@@ -204,7 +206,7 @@ Verdict send(const Received& received, const Forwarding& forwarding, const Reque
   const MutableBytes message =
       out.subspan(headers_size(way.outer, way.inner), message_max(way.outer, way.inner, port, out));
   const Written written = write_message(received, request, link, message);
-  remember(received, request, written.own_option82, recent);
+  remember(received, forwarding, request, written.own_option82, recent);
   if (written.length == 0) return Verdict::drop(XK_PACKET_TOO_BIG);
   const Ip4 giaddr = giaddr_of(received, request, written.own_option82 && !link.is_zero());
   if (giaddr.is_zero()) return Verdict::drop(XK_VRF_NOT_SERVED);

@@ -277,6 +277,46 @@ TEST(Pipeline, ASwapLosesNothing) {
 }
 
 // Exception ports: what is not ours goes across untouched, in both directions.
+// What was asked before a change is answered after it, by whatever name the attachment goes now.
+TEST(Pipeline, TheOption82OfAReplyMayBeOfAnEarlierGeneration) {
+  Rig rig;
+  rig.publish(snapshot_of(1));
+  ASSERT_TRUE(rig.clients->put(discover(kRed, 1)));
+  rig.settle();
+  const auto relayed = rig.servers->take();
+  ASSERT_FALSE(relayed.empty());
+  Snapshot changed = snapshot_of(1, 2);
+  for (AttachmentEntry& attachment : changed.attachments) {
+    if (attachment.role != AttachmentRole::client) continue;
+    attachment.circuit_id = "renamed";
+    attachment.remote_id = "too";
+  }
+  rig.publish(std::move(changed));
+  ASSERT_TRUE(rig.servers->put(test::offer_for(relayed, Ip4{0x0a000064})));
+  rig.settle();
+  const auto reply = rig.clients->take();
+  ASSERT_FALSE(reply.empty());
+  constexpr std::string_view kOldId = "clients:101";
+  EXPECT_EQ(std::ranges::search(reply, kOldId).begin(), reply.end())
+      << "our option stays between us and the server";
+
+  // A name that is not ours is not explained by a change that was before the request.
+  ASSERT_TRUE(rig.clients->put(discover(kRed, 2)));
+  rig.settle();
+  std::vector<std::uint8_t> other = test::offer_for(rig.servers->take(), Ip4{0x0a000065});
+  constexpr std::string_view kNewId = "renamed";
+  const auto at = std::ranges::search(other, kNewId).begin();
+  ASSERT_NE(at, other.end());
+  *at = 'X';
+  constexpr std::size_t kUdpChecksum = 14 + 4 + 20 + 6;
+  other[kUdpChecksum] = other[kUdpChecksum + 1] = 0;  // not computed
+  ASSERT_TRUE(rig.servers->put(other));
+  rig.settle();
+  EXPECT_TRUE(rig.clients->take().empty());
+  EXPECT_EQ(rig.count(kRed, XK_REPLY_OPTION82_FOREIGN), 1u);
+  EXPECT_EQ(rig.imbalance(1), "");
+}
+
 TEST(Pipeline, AnExceptionPortTakesOtherTraffic) {
   Rig rig;
   auto near = SimWire::make(64, 64, rig.wire_pool.get());
