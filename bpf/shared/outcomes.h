@@ -73,7 +73,8 @@
     "UDP checksum left to an offload by a neighbour")                                                        \
   X(DROP, PORT_OVERRUN, "port_overrun",                                                                      \
     "the port's receive ring was full before the dataplane saw the packet")                                  \
-  X(DROP, VRF_DRAINING, "vrf_draining", "a DISCOVER in a VRF that takes no new clients")
+  X(DROP, VRF_DRAINING, "vrf_draining", "a DISCOVER in a VRF that takes no new clients")                     \
+  X(DROP, DATAPLANE_ENDED, "dataplane_ended", "in the hands of a dataplane process when it ended")
 
 enum xk_outcome {
 #define XK_OUTCOME_ENUM(kind, name, text, explanation) XK_##name,

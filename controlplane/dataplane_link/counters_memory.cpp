@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "dataplane/base/outcome.h"
+
 namespace xk::dataplane_link {
 namespace {
 
@@ -55,6 +57,17 @@ void add(const VrfCounters& slot, VrfCounts& sum) {
   sum.exceptions += slot.exceptions.get();
   sum.queue_high_water = std::max<std::uint64_t>(sum.queue_high_water, slot.queue_high_water.get());
   sum.queue_depth += slot.queue_depth.get();
+}
+
+// Gives a name to what is missing on the right side of rx + copies = tx + drops.
+void close_account(VrfCounts& counts) {
+  if (counts.outcomes.empty()) return;
+  std::uint64_t ended = counts.tx;
+  for (std::size_t i = 0; i < kOutcomes.size(); ++i) {
+    if (kOutcomes[i].kind == OutcomeKind::drop) ended += counts.outcomes[i];
+  }
+  const std::uint64_t begun = counts.rx + counts.copies;
+  if (begun > ended) counts.outcomes[XK_DATAPLANE_ENDED] += begun - ended;
 }
 
 }  // namespace
@@ -158,10 +171,16 @@ std::vector<ServerStatus> CountersMemory::servers() const {
   return all;
 }
 
+// What the one that ended had received and not sent or dropped, nobody handles any more.
 void Totals::follow(CountersMemory memory) {
   if (follows(memory)) return;
-  if (current_) current_->add_to(past_);
-  for (VrfCounts& past : past_) past.queue_depth = 0;  // what was in its queues is gone with it
+  if (current_) {
+    current_->add_to(past_);
+    for (VrfCounts& past : past_) {
+      close_account(past);
+      past.queue_depth = 0;
+    }
+  }
   current_ = std::move(memory);
 }
 

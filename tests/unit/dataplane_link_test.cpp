@@ -426,6 +426,8 @@ TEST_F(DataplaneLinkTest, CountersNeverGoBack) {
   EXPECT_EQ(rx(), 1101u);
   EXPECT_EQ(link_->counters().at(1).queue_high_water, 9u);
   EXPECT_EQ(link_->counters().at(1).queue_depth, 0u);
+  // What the first one had in its hands has a name now; the second one still has the rest.
+  EXPECT_EQ(link_->counters().at(1).outcomes[XK_DATAPLANE_ENDED], 101u);
   EXPECT_EQ(link_->counters().at(2).vrf, VrfId{5});
 }
 
