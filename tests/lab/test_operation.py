@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from xkl import mutate
+from xkl import foreign, mutate
 from xkl.appliance import Appliance
 from xkl.lab import in_netns, run, wait_for
 from xkl.topology import SEGMENTS, Router, appliance_section, attachment, subnet, two_vrfs, vrf
@@ -218,11 +218,7 @@ def test_foreign_xdp_program_is_not_replaced(site):
     """An interface that runs somebody else's XDP program stays his; the VRF says why it waits."""
     ns = site.lab.netns("x")
     site.lab.veth(site.router.ns, "xkl-own0", ns, "eth0")
-    source = pathlib.Path(site.lab.directory) / "foreign.c"
-    source.write_text('__attribute__((section("xdp"), used)) int foreign(void *c) { return 2; }\n'
-                      'char l[] __attribute__((section("license"), used)) = "GPL";\n')
-    run("clang-19", "-target", "bpf", "-O2", "-c", source, "-o", source.with_suffix(".o"))
-    run("ip", "-n", site.router.ns, "link", "set", "xkl-own0", "xdp", "object", source.with_suffix(".o"), "section", "xdp")
+    foreign.xdp_program(site.lab, site.router.ns, "xkl-own0")
     site.appliance.reload(site.config + vrf("taken", subnet("10.9.0.0/24"), attachment("xkl-own0")))
     wait_for(lambda: "XDP" in str([v["reason"] for v in site.appliance.ctl("vrf", "list") if v["name"] == "taken"]),
              "the reason to name the XDP program")

@@ -1,12 +1,12 @@
 """Several servers for the relay engine: two real Keas elsewhere, one of them stopped and woken again."""
 
 import json
-import pathlib
 import signal
 import types
 
 import pytest
 
+from xkl import foreign
 from xkl.appliance import Appliance
 from xkl.clients import Client
 from xkl.lab import run, wait_for
@@ -22,24 +22,6 @@ def config(lab, mode):
     return (appliance_section(lab, lab.tag) + vrf("green", SUBNET, attachment("xkl-c0"), engine="relay")
             + f'  [vrf.relay]\n  servers = {json.dumps(list(SERVERS))}\n  server_mode = "{mode}"\n'
             + '  dead_after_s = 2\n  probe_interval_s = 1\n')
-
-
-def kea(lab, ns, name, address, pool):
-    """A Kea that knows nothing of the other one."""
-    place = pathlib.Path(lab.directory) / name
-    place.mkdir()
-    text = {"Dhcp4": {
-        "interfaces-config": {"interfaces": ["eth0"], "dhcp-socket-type": "udp"},
-        "lease-database": {"type": "memfile", "persist": False},
-        "valid-lifetime": 600,
-        "subnet4": [{"id": 1, "subnet": "10.40.0.0/24", "pools": [{"pool": pool}],
-                     "option-data": [{"name": "routers", "data": "10.40.0.1"}]}]}}
-    (place / "kea.conf").write_text(json.dumps(text))
-    env = {"KEA_PIDFILE_DIR": str(place), "KEA_LOCKFILE_DIR": str(place), "KEA_LOGGER_DESTINATION": "stdout"}
-    process = lab.spawn(ns, name, ["kea-dhcp4", "-c", place / "kea.conf"], env)
-    wait_for(lambda: "DHCP4_STARTED" in process.output() or not process.alive(), f"Kea {address}")
-    assert process.alive(), process.output()
-    return process
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +41,9 @@ def site(lab):
         run("ip", "-n", wan, "link", "set", f"k{number}", "master", "br0")
         run("ip", "-n", ns, "addr", "add", f"{address}/24", "dev", "eth0")
         run("ip", "-n", ns, "route", "add", "default", "via", "192.0.2.1")
-        servers[address] = kea(lab, ns, f"kea-{number}", address, pool)
+        servers[address] = foreign.kea(lab, ns, "eth0", f"kea-{number}", {"subnet4": [{
+            "id": 1, "subnet": "10.40.0.0/24", "pools": [{"pool": pool}],
+            "option-data": [{"name": "routers", "data": "10.40.0.1"}]}]})
     appliance = Appliance(lab, router, config(lab, "failover")).start()
     made = types.SimpleNamespace(lab=lab, switch=switch, servers=servers, appliance=appliance, clients=0)
     yield made

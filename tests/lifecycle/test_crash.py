@@ -210,7 +210,7 @@ def test_kea_in_a_crash_loop(site, say):
     other = load(site, "blue")
     (directory / "broken").touch()
     os.kill(keas(site)["red"]["pid"], 9)
-    wait_for(lambda: len(starts.read_text().splitlines()) >= 4, "four starts")
+    wait_for(lambda: len(starts.read_text().splitlines()) >= 4, "four starts", 60)
     row = keas(site)["red"]
     assert row["state"] in ("backoff", "starting") and "the disk is on fire" in row["last_error"], row
     shown = next(v for v in site.appliance.ctl("vrf", "list") if v["name"] == "red")

@@ -2,7 +2,6 @@
 
 import collections
 import itertools
-import json
 import os
 import signal
 import time
@@ -10,6 +9,7 @@ import types
 
 import pytest
 
+from xkl import foreign
 from xkl.appliance import Appliance
 from xkl.lab import run, wait_for
 from xkl.load import Load, assert_nothing_lost, wire
@@ -50,13 +50,7 @@ def site(lab):
         run("ip", "-n", server, "addr", "add", f"{own.server}/24", "dev", "eth0")
         run("ip", "-n", router, "neigh", "replace", own.server, "lladdr", SERVER_MAC, "dev", "xkl-up0")
     run("ip", "-n", server, "route", "add", "default", "via", "192.0.2.1")
-    (lab.directory / "kea.conf").write_text(json.dumps({"Dhcp4": {
-        "interfaces-config": {"interfaces": ["eth0"], "dhcp-socket-type": "udp"},
-        "lease-database": {"type": "memfile", "persist": False},
-        "valid-lifetime": 600, "subnet4": [{"id": 1, "subnet": "10.40.0.0/16", "pools": [{"pool": POOL}]}]}}))
-    kea = lab.spawn(server, "kea", ["kea-dhcp4", "-c", lab.directory / "kea.conf"], {
-        "KEA_PIDFILE_DIR": str(lab.directory), "KEA_LOCKFILE_DIR": str(lab.directory), "KEA_LOGGER_DESTINATION": "stdout"})
-    wait_for(lambda: "DHCP4_STARTED" in kea.output() or not kea.alive(), "Kea")
+    foreign.kea(lab, server, "eth0", "kea", {"subnet4": [{"id": 1, "subnet": "10.40.0.0/16", "pools": [{"pool": POOL}]}]})
     appliance = Appliance(lab, router, config(lab, "a")).start()
     return types.SimpleNamespace(lab=lab, router=router, server=server, far=far, appliance=appliance)
 

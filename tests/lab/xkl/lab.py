@@ -35,6 +35,14 @@ def wait_for(condition, what, timeout=20.0, interval=0.05):
         time.sleep(interval)
 
 
+def runs(pid):
+    """Whether the process is there; one that nobody has waited for yet is not."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def in_netns(name):
     """The command prefix that enters a namespace without touching mounts (ip netns exec hides bpffs)."""
     return ["nsenter", f"--net=/run/netns/{name}", "--"]
