@@ -54,6 +54,8 @@ class Scheduler {
       queue->deficit += queue->quantum.load(std::memory_order_relaxed);
     }
     std::array<rte_mbuf*, kBurstMax> packets;
+    // process() may read so many whether they are there or not.
+    std::fill_n(packets.begin(), VrfQueue::kFrontMax, nullptr);
     unsigned left = 0;
     const unsigned seen =
         alone_ ? queue->peek_alone(packets, burst, left) : queue->peek(packets.data(), burst, left);
