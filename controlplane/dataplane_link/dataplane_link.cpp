@@ -137,7 +137,7 @@ void UnixDataplaneLink::tick(std::uint64_t now_ms) {
     pinged_ms_ = now_ms;
     (void)send(ipc::Ping{++ping_token_});  // an error ends the connection, which says why
   } else if (now_ms - pinged_ms_ >= kDataplaneSilentMs) {
-    status_.silent = true;
+    status_.silent = !setting_up_;  // a slow NIC's driver may take its time
     // A question that it left alone because its loops stood still has to be asked again.
     pinged_ms_ = now_ms;
     (void)send(ipc::Ping{++ping_token_});
