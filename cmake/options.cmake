@@ -32,11 +32,16 @@ function(xk_library name)
   target_link_libraries(${name} PUBLIC xk_options ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
 endfunction()
 
+# Optimizing what the tests say themselves takes as long as compiling it, and makes nothing faster. Linked
+# last, for the last -O counts.
+add_library(xk_unoptimized INTERFACE)
+target_compile_options(xk_unoptimized INTERFACE -O0)
+
 # xk_test(NAME sources... LINKS libraries... LABEL suite): a GoogleTest program, run by CTest.
 function(xk_test name)
   cmake_parse_arguments(ARG "" "LABEL" "LINKS" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
-  target_link_libraries(${name} PRIVATE xk_options ${ARG_LINKS} GTest::gmock GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE xk_options ${ARG_LINKS} GTest::gmock GTest::gtest_main xk_unoptimized)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 300)
 endfunction()

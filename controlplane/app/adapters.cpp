@@ -2,6 +2,8 @@
 
 #include <poll.h>
 
+#include <set>
+
 #include "controlplane/app/event_loop.h"
 #include "controlplane/bpfmaps/classifier.h"
 #include "controlplane/dataplane_link/dataplane_link.h"
@@ -53,8 +55,18 @@ Result<std::string> KeaRenderer::render(const Vrf& vrf, const KeaSpec& spec, con
   const kea::Place place =
       kea::make_place(vrf.kea, handoff.peer_name, handoff.peer_ip, spec.directory, keas_.version_of(vrf.kea));
   auto config = kea::make_kea_config(vrf, place);
-  rendered_.insert_or_assign(vrf.name, Rendered{vrf, spec.interface_ip, config});
+  if (config) {
+    rendered_.insert_or_assign(vrf.name, Rendered{vrf, spec.interface_ip, *config});
+  } else {
+    rendered_.erase(vrf.name);
+  }
   return config;
+}
+
+void KeaRenderer::keep_only(const std::map<VrfId, DesiredKea>& keas) {
+  std::set<std::string> names;
+  for (const auto& [vrf, kea] : keas) names.insert(kea.spec.vrf_name);
+  std::erase_if(rendered_, [&](const auto& one) { return !names.contains(one.first); });
 }
 
 }  // namespace xk::kead

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "controlplane/kea/supervisor.h"
+#include "controlplane/reconcile/desired.h"
 #include "controlplane/reconcile/executor.h"
 #include "controlplane/reconcile/ports.h"
 
@@ -26,7 +27,8 @@ struct Adapters {
 };
 
 // Renders Kea configurations, each once: looking again at an unchanged machine costs nothing, and a
-// template that was edited counts when the configuration is read again, not before.
+// template that was edited counts when the configuration is read again, not before. What cannot be rendered
+// is tried again each time.
 class KeaRenderer {
  public:
   explicit KeaRenderer(kea::Supervisor& keas) : keas_(keas) {}
@@ -34,13 +36,15 @@ class KeaRenderer {
   struct Rendered {
     Vrf vrf;
     std::string interface_ip;
-    Result<std::string> config;
+    std::string config;
   };
   using Kept = std::map<std::string, Rendered>;
   // Everything is rendered anew from now on. What was kept is returned, to be put back after a mere
   // look at what would be rendered.
   Kept forget() { return std::exchange(rendered_, {}); }
   void put_back(Kept kept) { rendered_ = std::move(kept); }
+  // Forgets VRFs that have no Kea any more.
+  void keep_only(const std::map<VrfId, DesiredKea>& keas);
 
  private:
   kea::Supervisor& keas_;

@@ -268,7 +268,7 @@ void Daemon::purge_what_ended() {
 }
 
 api::Answer<api::TeardownView> Daemon::teardown() {
-  TeardownReport report = tear_down(*reconciler_->model(), *adapters_);
+  TeardownReport report = tear_down(*reconciler_->model(), *adapters_, [this] { still_moving(); });
   torn_down_ = true;
   for (const std::string& line : report.removed) spdlog::info("msg=\"torn down\" step=\"{}\"", quoted(line));
   for (const std::string& line : report.failures)
@@ -307,6 +307,7 @@ void Daemon::refresh_soon(std::uint64_t delay_ms) {
 void Daemon::after_change(const ChangeReport& report) {
   for (const std::string& step : report.steps) spdlog::info("msg=\"done\" step=\"{}\"", quoted(step));
   event_watch_.changed(*reconciler_, *machine_, report);
+  renderer_->keep_only(reconciler_->desired().keas);
   stop_stray_keas();
   set_retry_timer();
 }
@@ -359,14 +360,19 @@ void Daemon::on_keas() {
   look_at_keas();
 }
 
-// Has those that came up at last served.
+// Has those that came up at last served: once, what else is wrong with them is tried again in its time.
 void Daemon::look_at_keas() {
   const std::vector<KeaStatus> keas = adapters_->keas->status();
+  std::set<std::pair<VrfId, std::int64_t>> running;
   for (const KeaStatus& status : keas) {
-    if (status.state != KeaState::running || !reconciler_->vrf_troubles().contains(status.vrf)) continue;
+    if (status.state != KeaState::running) continue;
+    running.emplace(status.vrf, status.pid);
+    if (running_keas_.contains({status.vrf, status.pid})) continue;
+    if (!reconciler_->vrf_troubles().contains(status.vrf)) continue;
     reconciler_->retry(status.vrf);
     refresh_soon(0);
   }
+  running_keas_ = std::move(running);
   if (event_watch_.keas(keas)) event_watch_.served(*reconciler_, *machine_);
 }
 

@@ -4,7 +4,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "controlplane/api/api_server.h"
@@ -60,6 +62,7 @@ class Daemon {
 
   EventLog events_;
   EventWatch event_watch_{events_};
+  std::set<std::pair<VrfId, std::int64_t>> running_keas_;  // at the last look, with their pids
   std::unique_ptr<EventLoop> loop_;
   std::optional<Adapters> adapters_;
   std::optional<Machine> machine_;

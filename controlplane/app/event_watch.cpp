@@ -92,18 +92,16 @@ void EventWatch::kea(KeaState before, SeenKea& now, const KeaStatus& status) {
   }
 }
 
-void EventWatch::losses(SeenKea& now, const KeaStatus& status) {
-  if (status.socket_drops > now.socket_drops) {
-    log_.record(
-        {.level = EventLevel::warning,
-         .kind = event::kKeaLost,
-         .vrf = status.vrf_name,
-         .interface = {},
-         .text = "Kea does not keep up: " + std::to_string(status.socket_drops - now.socket_drops) +
-                 " more datagrams found its socket's buffer full, " + std::to_string(status.socket_drops) +
-                 " in all; clients will ask again. A larger net.core.rmem_default helps against bursts"});
-  }
-  now.socket_drops = status.socket_drops;
+void EventWatch::losses(const SeenKea& before, const KeaStatus& status) {
+  if (status.socket_drops <= before.socket_drops) return;
+  log_.record(
+      {.level = EventLevel::warning,
+       .kind = event::kKeaLost,
+       .vrf = status.vrf_name,
+       .interface = {},
+       .text = "Kea does not keep up: " + std::to_string(status.socket_drops - before.socket_drops) +
+               " more datagrams found its socket's buffer full, " + std::to_string(status.socket_drops) +
+               " in all; clients will ask again. A larger net.core.rmem_default helps against bursts"});
 }
 
 bool EventWatch::keas(const std::vector<KeaStatus>& now) {
@@ -113,7 +111,8 @@ bool EventWatch::keas(const std::vector<KeaStatus>& now) {
     const auto known = keas_.find(status.vrf);
     SeenKea is = known == keas_.end() ? SeenKea{} : known->second;
     const KeaState before = is.state;
-    losses(is, status);
+    if (known != keas_.end()) losses(is, status);
+    is.socket_drops = status.socket_drops;  // at the first look: what an adopted one had lost before
     const bool same = known != keas_.end() && before == status.state && is.pid == status.pid;
     is.name = status.vrf_name;
     is.state = status.state;

@@ -38,7 +38,7 @@ class EventWatch {
   };
   // Records what became of it, and remembers that in `now`.
   void kea(KeaState before, SeenKea& now, const KeaStatus& status);
-  void losses(SeenKea& now, const KeaStatus& status);
+  void losses(const SeenKea& before, const KeaStatus& status);
   void vrfs(const Views& views, bool first);
   void attachments(const Views& views, bool first);
 

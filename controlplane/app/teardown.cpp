@@ -16,7 +16,8 @@ constexpr std::uint64_t kKeasEndMs = 10'000;
 
 class Teardown {
  public:
-  Teardown(const Model& model, Adapters& adapters) : model_(model), adapters_(adapters) {}
+  Teardown(const Model& model, Adapters& adapters, const std::function<void()>& moved)
+      : model_(model), adapters_(adapters), moved_(moved) {}
 
   TeardownReport run() {
     ports();
@@ -29,6 +30,7 @@ class Teardown {
 
  private:
   void note(const std::string& what, const Result<>& done) {
+    moved_();
     if (done) {
       report_.removed.push_back(what);
     } else {
@@ -71,6 +73,7 @@ class Teardown {
     }
     const std::uint64_t deadline_ms = EventLoop::now_ms() + kKeasEndMs;
     for (;;) {
+      moved_();
       adapters_.keas->tick(EventLoop::now_ms());
       const std::vector<KeaStatus> left = adapters_.keas->status();
       if (left.empty()) return;
@@ -120,11 +123,14 @@ class Teardown {
 
   const Model& model_;
   Adapters& adapters_;
+  const std::function<void()>& moved_;
   TeardownReport report_;
 };
 
 }  // namespace
 
-TeardownReport tear_down(const Model& model, Adapters& adapters) { return Teardown(model, adapters).run(); }
+TeardownReport tear_down(const Model& model, Adapters& adapters, const std::function<void()>& moved) {
+  return Teardown(model, adapters, moved).run();
+}
 
 }  // namespace xk::kead

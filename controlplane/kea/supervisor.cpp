@@ -139,7 +139,10 @@ Result<> Supervisor::change(Instance& instance, const KeaSpec& spec) {
     instance.spec = spec;
     return {};
   }
-  if (!changed && !instance.config_uncertain && in_place(instance)) return {};
+  if (!changed && !instance.config_uncertain && in_place(instance)) {
+    instance.refusal.clear();  // of what is not wanted any more
+    return {};
+  }
   if (!same_process(instance.spec, spec) || !instance.ready_ms || !in_place(instance)) {
     // What stops now is told by its pid; the new one starts when it is gone.
     terminate(instance);
@@ -199,6 +202,8 @@ Result<std::string> Supervisor::command(VrfId vrf, const std::string& json) {
   const Instance& instance = *found->second;
   if (!instance.alive())
     return std::unexpected(Error{context(instance.spec) + ": Kea is not running: " + instance.trouble});
+  if (instance.state == KeaState::silent)
+    return std::unexpected(Error{context(instance.spec) + ": Kea does not answer: " + instance.silence});
   const auto request = parse_json(json);
   if (!request)
     return std::unexpected(Error{"the command is not JSON: " + request.error().error.message, EINVAL});
@@ -388,6 +393,8 @@ Result<> Supervisor::reconfigure(Instance& instance, const KeaSpec& spec) {
     instance.refusal = error.message;
     return std::unexpected(error);
   };
+  // Waiting for it would hold up all others.
+  if (instance.state == KeaState::silent) return refuse(Error{"Kea does not answer: " + instance.silence});
   if (const auto json = parse_json(spec.config_json); !json)
     return refuse(Error{"the configuration is not JSON: " + json.error().error.message});
   const auto user = find_user(spec.settings.user);

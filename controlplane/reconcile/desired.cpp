@@ -16,15 +16,16 @@ Result<Desired> DesiredBuilder::build() {
   assign_vrfs();
   if (auto added = add_configured_ports(); !added) return std::unexpected(added.error());
   // Clients first: where a server's way out is a client attachment, the clients keep it.
-  for (const Vrf& vrf : model_.vrfs) {
-    if (auto added = add_clients(vrf); !added) return std::unexpected(added.error());
-  }
+  for (const Vrf& vrf : model_.vrfs) add_clients(vrf);
   for (const Vrf& vrf : model_.vrfs) {
     if (id_of(vrf.name).value == 0) continue;
     // Without subnets it is only a name, or a device that has no clients yet.
     if (vrf.engine == Engine::kea && vrf.subnets.empty()) continue;
-    auto added = vrf.engine == Engine::kea ? add_handoff(vrf) : add_servers(vrf);
-    if (!added) return std::unexpected(added.error());
+    if (vrf.engine == Engine::kea) {
+      add_handoff(vrf);
+    } else {
+      add_servers(vrf);
+    }
   }
   for (const Vrf& vrf : model_.vrfs) {
     if (id_of(vrf.name).value != 0) add_vrf_entry(vrf);
@@ -81,12 +82,9 @@ Result<> DesiredBuilder::add_configured_ports() {
   return {};
 }
 
-Result<> DesiredBuilder::add_clients(const Vrf& vrf) {
-  if (id_of(vrf.name).value == 0) return {};
-  for (const Attachment& attachment : vrf.attachments) {
-    if (auto added = add_client(vrf, attachment); !added) return added;
-  }
-  return {};
+void DesiredBuilder::add_clients(const Vrf& vrf) {
+  if (id_of(vrf.name).value == 0) return;
+  for (const Attachment& attachment : vrf.attachments) add_client(vrf, attachment);
 }
 
 void DesiredBuilder::pend_client(const Vrf& vrf, const Attachment& attachment, std::string reason) {
@@ -101,7 +99,7 @@ void DesiredBuilder::pend_client(const Vrf& vrf, const Attachment& attachment, s
                           .trouble = true});
 }
 
-Result<> DesiredBuilder::add_client(const Vrf& vrf, const Attachment& attachment) {
+void DesiredBuilder::add_client(const Vrf& vrf, const Attachment& attachment) {
   const Places found = client_places(attachment);
   if (found.places.empty()) {
     // The id is kept while the attachment is configured, whether its interface is there or not.
@@ -111,14 +109,11 @@ Result<> DesiredBuilder::add_client(const Vrf& vrf, const Attachment& attachment
                                            .outer = attachment.outer.vid,
                                            .inner = attachment.inner.vid}));
   }
-  for (const PortPlace& place : found.places) {
-    if (auto added = add_client_at(vrf, attachment, place, found.direct); !added) return added;
-  }
+  for (const PortPlace& place : found.places) add_client_at(vrf, attachment, place, found.direct);
   for (const Reach::Gap& gap : found.gaps) {
     const std::string where = gap.interface == attachment.interface ? "interface " : "behind it, interface ";
     pend_client(vrf, attachment, where + gap.interface + " " + gap.reason);
   }
-  return {};
 }
 
 AttachmentEntry DesiredBuilder::client_entry(const Vrf& vrf, const Attachment& attachment,
@@ -155,18 +150,15 @@ bool DesiredBuilder::kernel_holds(const Attachment& attachment, const PortPlace&
              named->addresses.end();
 }
 
-Result<> DesiredBuilder::add_client_at(const Vrf& vrf, const Attachment& attachment, const PortPlace& place,
-                                       bool direct) {
+void DesiredBuilder::add_client_at(const Vrf& vrf, const Attachment& attachment, const PortPlace& place,
+                                   bool direct) {
   const VrfId vrf_id = id_of(vrf.name);
   const auto id = out_.ids.attachment({.vrf = vrf.name,
                                        .role = AttachmentRole::client,
                                        .interface = direct ? attachment.interface : place.port,
                                        .outer = direct ? attachment.outer.vid : place.outer.vid,
                                        .inner = direct ? attachment.inner.vid : place.inner.vid});
-  const auto pend = [&](std::string reason) {
-    pend_client(vrf, attachment, std::move(reason));
-    return Result<>{};
-  };
+  const auto pend = [&](std::string reason) { pend_client(vrf, attachment, std::move(reason)); };
   if (!id) return pend(id.error().message);
   if (const auto taken = occupants_.find(place.key()); taken != occupants_.end()) {
     return pend("the same place on the wire as " + taken->second.what);
@@ -190,7 +182,6 @@ Result<> DesiredBuilder::add_client_at(const Vrf& vrf, const Attachment& attachm
   out_.sources[*id] = {.interface = attachment.interface, .found = attachment.found};
   add_rows(entry, **port);
   out_.snapshot.attachments.push_back(std::move(entry));
-  return {};
 }
 
 // A template that cannot be rendered was refused by the configuration already: what is left here
@@ -218,7 +209,7 @@ void DesiredBuilder::add_vrf_entry(const Vrf& vrf) {
   entry.quantum_bytes = model_.dataplane.quantum_bytes;
   entry.draining = input_.draining.contains(vrf.name);
   if (vrf.engine == Engine::kea) {
-    // giaddr is the handoff's own address, so the clients' subnet must be said (design, RFC 3527).
+    // giaddr is the handoff's own address, so the clients' subnet must be said (RFC 3527).
     if (const auto handoff = out_.handoffs.find(entry.id); handoff != out_.handoffs.end())
       entry.giaddr = handoff->second.host_ip;
     entry.link_selection = true;

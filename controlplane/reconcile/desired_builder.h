@@ -41,10 +41,9 @@ class DesiredBuilder {
   // desired.cpp
   void assign_vrfs();
   [[nodiscard]] Result<> add_configured_ports();
-  [[nodiscard]] Result<> add_clients(const Vrf& vrf);
-  [[nodiscard]] Result<> add_client(const Vrf& vrf, const Attachment& attachment);
-  [[nodiscard]] Result<> add_client_at(const Vrf& vrf, const Attachment& attachment, const PortPlace& place,
-                                       bool direct);
+  void add_clients(const Vrf& vrf);
+  void add_client(const Vrf& vrf, const Attachment& attachment);
+  void add_client_at(const Vrf& vrf, const Attachment& attachment, const PortPlace& place, bool direct);
   [[nodiscard]] AttachmentEntry client_entry(const Vrf& vrf, const Attachment& attachment,
                                              const PortPlace& place) const;
   [[nodiscard]] bool kernel_holds(const Attachment& attachment, const PortPlace& place,
@@ -56,11 +55,11 @@ class DesiredBuilder {
   void finish();
 
   // desired_kea.cpp
-  [[nodiscard]] Result<> add_handoff(const Vrf& vrf);
+  void add_handoff(const Vrf& vrf);
   void add_kea(const Vrf& vrf, const HandoffSpec& handoff);
 
   // desired_relay.cpp
-  [[nodiscard]] Result<> add_servers(const Vrf& vrf);
+  void add_servers(const Vrf& vrf);
   struct Way {
     PortPlace place;
     Mac next_hop{};

@@ -43,16 +43,25 @@ HandoffSpec handoff_spec(const Appliance& appliance, VrfId vrf) {
           .peer_mac = handoff_mac(vrf, 1)};
 }
 
-Result<> DesiredBuilder::add_handoff(const Vrf& vrf) {
+void DesiredBuilder::add_handoff(const Vrf& vrf) {
   const VrfId vrf_id = id_of(vrf.name);
   const HandoffSpec spec = handoff_spec(model_.appliance, vrf_id);
-  out_.handoffs[vrf_id] = spec;
-
   const auto id = out_.ids.attachment(
       {.vrf = vrf.name, .role = AttachmentRole::handoff, .interface = {}, .outer = {}, .inner = {}});
-  if (!id) return std::unexpected(id.error());
   const auto ids = out_.ids.port(spec.host_name, 1);
-  if (!ids) return std::unexpected(ids.error());
+  if (!id || !ids) {
+    out_.pending.push_back({.vrf = vrf_id,
+                            .role = AttachmentRole::handoff,
+                            .interface = spec.host_name,
+                            .outer = {},
+                            .inner = {},
+                            .subnet = {},
+                            .reason = id ? ids.error().message : id.error().message,
+                            .found = false,
+                            .trouble = true});
+    return;
+  }
+  out_.handoffs[vrf_id] = spec;
 
   DesiredPort port;
   port.entry.id = ids->id;
@@ -79,7 +88,6 @@ Result<> DesiredBuilder::add_handoff(const Vrf& vrf) {
   servers_[vrf_id] = {
       {.address = spec.peer_ip, .via = *id, .next_hop = spec.peer_mac, .source = spec.host_ip}};
   add_kea(vrf, spec);
-  return {};
 }
 
 void DesiredBuilder::add_kea(const Vrf& vrf, const HandoffSpec& handoff) {

@@ -99,7 +99,7 @@ Result<AttachmentId> DesiredBuilder::server_attachment(const Vrf& vrf, Ip4 serve
   return *id;
 }
 
-Result<> DesiredBuilder::add_servers(const Vrf& vrf) {
+void DesiredBuilder::add_servers(const Vrf& vrf) {
   const VrfId vrf_id = id_of(vrf.name);
   const auto pend = [&](std::string reason) {
     out_.pending.push_back({.vrf = vrf_id,
@@ -135,7 +135,6 @@ Result<> DesiredBuilder::add_servers(const Vrf& vrf) {
     }
     servers_[vrf_id].push_back(entry);
   }
-  return {};
 }
 
 // The server side is complete once all VRFs have said which addresses they use there.

@@ -199,6 +199,7 @@ Result<RunReport> Executor::run(const std::vector<Step>& steps, const RunPolicy&
 
 Error Executor::undo_all(Error cause) {
   for (const Undo& undo : std::views::reverse(undos_)) {
+    if (machine_.moved) machine_.moved();
     if (auto undone = undo(); !undone) cause.message += "; and when undoing: " + undone.error().message;
   }
   undos_.clear();
@@ -311,6 +312,7 @@ Result<> Executor::perform(const step::AwaitKea& step) {
       return std::unexpected(Error{status->last_error.empty() ? "it does not answer on its control socket"
                                                               : status->last_error});
     }
+    if (machine_.moved) machine_.moved();
     machine_.pause(kKeaLookMs);
     machine_.keas.tick(machine_.now_ms());
   }

@@ -440,12 +440,22 @@ TEST_F(KeaSupervisor, AnUnresponsiveKeaIsNotCalledRunning) {
   EXPECT_EQ(status().state, KeaState::silent);
   EXPECT_EQ(status().last_error, "Kea's control socket does not answer");
   EXPECT_EQ(status().pid, pid);
+  // Nobody waits for it meanwhile.
+  const auto asked = supervisor->command(kRed, R"({"command":"list-commands"})");
+  ASSERT_FALSE(asked);
+  EXPECT_THAT(asked.error().message, HasSubstr("vrf red: Kea does not answer"));
+  const auto changed = supervisor->apply(lab.spec(with_pool_to(0x0a0000aa)));
+  ASSERT_FALSE(changed);
+  EXPECT_THAT(changed.error().message, HasSubstr("vrf red: Kea does not answer"));
   ASSERT_EQ(::kill(pid, SIGCONT), 0);
   now += 5'100;
   EXPECT_TRUE(tick_until(*supervisor, [&] {
     supervisor->tick(now += 20);
     return status().state == KeaState::running;
   }));
+  // What was refused is said until it is set, or not wanted any more.
+  EXPECT_THAT(status().last_error, HasSubstr("Kea does not answer"));
+  ASSERT_TRUE(supervisor->apply(lab.spec(vrf_red())));
   EXPECT_EQ(status().last_error, "");
 }
 

@@ -192,6 +192,19 @@ TEST_F(Watched, ADataplaneComesAndGoes) {
   EXPECT_THAT(news(), ElementsAre("dataplane_gone"));
 }
 
+TEST_F(Watched, WhatAnAdoptedKeaHadLostBeforeIsNoNews) {
+  KeaStatus kea;
+  kea.vrf = VrfId{1};
+  kea.vrf_name = "red";
+  kea.state = KeaState::running;
+  kea.socket_drops = 700;
+  watch_.keas({kea});
+  EXPECT_THAT(news(), ElementsAre("kea_started red"));
+  kea.socket_drops = 703;
+  watch_.keas({kea});
+  EXPECT_THAT(news(), ElementsAre("kea_lost red"));
+}
+
 TEST_F(Watched, AKeasLife) {
   KeaStatus kea;
   kea.vrf = VrfId{1};

@@ -316,6 +316,26 @@ TEST_F(DesiredState, QueuesAreThoseOfTheInterfaceUnlessFewerAreConfigured) {
   EXPECT_THAT(desired.warnings[0], HasSubstr("eth3 has 100 receive queues"));
 }
 
+TEST_F(DesiredState, AKeaTooManyIsPendingAndTheOthersAreServed) {
+  machine_.add_link("eth1", {"10.0.0.1/24"});
+  machine_.add_link("eth2", {"10.0.1.1/24"});
+  model_.vrfs = {kea_vrf("red", {attachment("eth1", 0, 0, "10.0.0.0/24", "10.0.0.1")}),
+                 kea_vrf("blue", {attachment("eth2", 0, 0, "10.0.1.0/24", "10.0.1.1")})};
+  IdTable ids;
+  // Sockets of what is being removed: there is room for three more, of which the clients need two.
+  ASSERT_TRUE(ids.port("eth3", XK_XSKS_MAX - 3));
+  const Desired desired = make(ids);
+  EXPECT_TRUE(desired.keas.contains(VrfId{1}));
+  EXPECT_FALSE(desired.keas.contains(VrfId{2}));
+  EXPECT_FALSE(desired.handoffs.contains(VrfId{2}));
+  ASSERT_EQ(desired.pending.size(), 1u);
+  EXPECT_EQ(desired.pending[0].vrf, VrfId{2});
+  EXPECT_EQ(desired.pending[0].role, AttachmentRole::handoff);
+  EXPECT_THAT(desired.pending[0].reason, HasSubstr("no room for 1 sockets; 16384 is the most"));
+  EXPECT_TRUE(desired.pending[0].trouble);
+  EXPECT_EQ(desired.snapshot.attachments.size(), 3u);
+}
+
 TEST_F(DesiredState, TheHandoffPrefixBoundsTheVrfs) {
   model_.appliance.handoff_prefix = prefix("169.254.0.0/29");
   EXPECT_EQ(vrf_id_max(model_.appliance), 3u);

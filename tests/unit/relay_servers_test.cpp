@@ -84,15 +84,14 @@ TEST(ServerHealth, WhatNobodyAnswersSaysNothing) {
 class Choice : public testing::Test {
  protected:
   Choice() {
-    for (const char* line :
-         {"port 1 name=lan mac=02:00:00:00:01:01", "port 3 name=wan mac=02:00:00:00:01:03",
-          "vrf 1 name=blue engine=relay",
-          "attachment 1 name=lan port=1 vrf=1 subnet=10.0.0.0/24 server_identifier=10.0.0.1 "
-          "relay_address=10.0.0.1",
-          "attachment 2 name=wan role=server port=3 vrf=1 outer=10 local=192.0.2.1",
-          "server 1 198.51.100.1 via=2 next_hop=02:00:00:00:0f:01 source=192.0.2.1",
-          "server 1 198.51.100.2 via=2 next_hop=02:00:00:00:0f:01 source=192.0.2.1",
-          "server 1 198.51.100.3 via=2 next_hop=02:00:00:00:0f:01 source=192.0.2.1"})
+    const std::string lan = std::string("attachment 1 name=lan port=1 vrf=1 subnet=10.0.0.0/24 ") +
+                            "server_identifier=10.0.0.1 relay_address=10.0.0.1";
+    for (const char* line : {"port 1 name=lan mac=02:00:00:00:01:01", "port 3 name=wan mac=02:00:00:00:01:03",
+                             "vrf 1 name=blue engine=relay", lan.c_str(),
+                             "attachment 2 name=wan role=server port=3 vrf=1 outer=10 local=192.0.2.1",
+                             "server 1 198.51.100.1 via=2 next_hop=02:00:00:00:0f:01 source=192.0.2.1",
+                             "server 1 198.51.100.2 via=2 next_hop=02:00:00:00:0f:01 source=192.0.2.1",
+                             "server 1 198.51.100.3 via=2 next_hop=02:00:00:00:0f:01 source=192.0.2.1"})
       EXPECT_TRUE(named_.apply(line)) << line;
     for (std::size_t i = 0; i < kServers; ++i) pointers_[i] = &slots_[i];
   }
@@ -229,7 +228,7 @@ TEST_F(Choice, HashKeepsAClientAtItsServer) {
     else
       ++moved[*now.begin()];
   }
-  EXPECT_NEAR(moved[1], load[2] / 2, 80) << "a dead server's clients are shared by the others";
+  EXPECT_NEAR(moved[1], load[2] / 2.0, 80) << "a dead server's clients are shared by the others";
   EXPECT_EQ(moved[1] + moved[3], load[2]);
   // In another order of the list they meet the same servers.
   std::swap(vrf().servers[0], vrf().servers[2]);

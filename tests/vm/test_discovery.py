@@ -240,8 +240,8 @@ def test_what_cannot_be_served_says_why(site):
 
 
 def test_from_event_to_serving(site, capsys):
-    """A VLAN device with an address comes into a VRF: how long until it is served. Within 1 s on a router;
-    here the machine is emulated, and the bound is wide."""
+    """A VLAN device with an address comes into a VRF: how long until it is served: within 1 s, even here, where
+    the machine is emulated. Single ones may take longer."""
     router = site.router
     router.wire("fast0")
     router.vrf("vrf-fast", 1011)
@@ -257,7 +257,7 @@ def test_from_event_to_serving(site, capsys):
     with capsys.disabled():
         print(f"\nfrom event to serving, relay engine: median {statistics.median(times):.0f} ms, "
               f"longest {max(times):.0f} ms of {LATENCY_ROUNDS}", flush=True)
-    assert statistics.median(times) < 5000
+    assert statistics.median(times) < 1000
 
 
 EVENTS = 100
