@@ -4,6 +4,7 @@
 // ends.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <optional>
@@ -13,6 +14,10 @@
 #include "dataplane/base/types.h"
 
 namespace xk::api {
+
+// How long the daemon's answer may take. A change of very many VRFs may take longer, for their Keas are
+// tested and started one by one: the answer then says that it goes on.
+inline constexpr std::chrono::seconds kAnswerWait{300};
 
 struct PortView {
   std::string name;

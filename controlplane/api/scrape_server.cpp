@@ -4,6 +4,9 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <atomic>
+#include <string>
+
 #include "controlplane/api/http_service.h"
 #include "controlplane/api/views_json.h"
 #include "controlplane/model/endpoint.h"
@@ -48,39 +51,43 @@ std::expected<Fd, Error> listen_at(const std::string& text) {
 
 ApiReply failure_reply(Failure failure) { return error_reply(failure.status, std::move(failure.messages)); }
 
-ApiReply answer_get(ScrapeSource& source, const ApiRequest& request) {
-  if (request.path == "/metrics") {
-    auto text = source.metrics();
-    if (!text) return failure_reply(std::move(text.error()));
-    ApiReply reply{200, std::move(*text), {}};
-    reply.content_type = kPrometheusText;
-    return reply;
-  }
-  if (request.path == "/healthz") {
-    auto alive = source.alive();
-    return alive ? ApiReply{200, R"({"alive":true})", {}} : failure_reply(std::move(alive.error()));
-  }
-  if (request.path == "/readyz") {
-    auto view = source.ready();
-    if (!view) return failure_reply(std::move(view.error()));
-    return ApiReply{view->ready ? 200 : 503, dump_json(to_json(*view)), {}};
-  }
-  return error_reply(404, {"there are /metrics, /healthz and /readyz here"});
-}
-
-ApiReply answer_scrape(ScrapeSource& source, const ApiRequest& request) {
-  if (request.method == "GET" || request.method == "HEAD") return answer_get(source, request);
-  ApiReply reply = error_reply(405, {"only GET is answered here"});
-  reply.allow = "GET";
+ApiReply metrics_reply(ScrapeSource& source) {
+  auto text = source.metrics();
+  if (!text) return failure_reply(std::move(text.error()));
+  ApiReply reply{200, std::move(*text), {}};
+  reply.content_type = kPrometheusText;
   return reply;
 }
+
+ApiReply ready_reply(ScrapeSource& source) {
+  auto view = source.ready();
+  if (!view) return failure_reply(std::move(view.error()));
+  return ApiReply{view->ready ? 200 : 503, dump_json(to_json(*view)), {}};
+}
+
+// At most so many at a time.
+class Places {
+ public:
+  explicit Places(unsigned count) : free_(static_cast<int>(count)) {}
+  // Whether there was a place for it; it was made then.
+  template <typename Call>
+  bool with_one(Call&& call) {
+    const bool free = free_.fetch_sub(1) > 0;
+    if (free) call();
+    free_.fetch_add(1);
+    return free;
+  }
+
+ private:
+  std::atomic<int> free_;
+};
 
 }  // namespace
 
 class ScrapeServer::Implementation {
  public:
   explicit Implementation(ScrapeSource& source)
-      : http_([&source](const ApiRequest& request) { return answer_scrape(source, request); }, kWorkers) {}
+      : source_(source), http_([this](const ApiRequest& request) { return answer(request); }, kWorkers) {}
 
   std::expected<void, Error> start(const std::string& address) {
     auto listener = listen_at(address);
@@ -94,6 +101,30 @@ class ScrapeServer::Implementation {
   }
 
  private:
+  ApiReply answer(const ApiRequest& request) {
+    if (request.method == "GET" || request.method == "HEAD") return answer_get(request.path);
+    ApiReply reply = error_reply(405, {"only GET is answered here"});
+    reply.allow = "GET";
+    return reply;
+  }
+
+  ApiReply answer_get(const std::string& path) {
+    if (path == "/healthz") {
+      auto alive = source_.alive();
+      return alive ? ApiReply{200, R"({"alive":true})", {}} : failure_reply(std::move(alive.error()));
+    }
+    const bool metrics = path == "/metrics";
+    if (!metrics && path != "/readyz") {
+      return error_reply(404, {"there are /metrics, /healthz and /readyz here"});
+    }
+    ApiReply reply = error_reply(
+        503, {std::to_string(kWaitingMax) + " others wait for the daemon already: try again later"});
+    waiting_.with_one([&] { reply = metrics ? metrics_reply(source_) : ready_reply(source_); });
+    return reply;
+  }
+
+  ScrapeSource& source_;
+  Places waiting_{kWaitingMax};
   Fd listener_;
   HttpService http_;
 };

@@ -29,14 +29,15 @@ class ScrapeSource {
  public:
   virtual ~ScrapeSource() = default;
   [[nodiscard]] virtual Answer<std::string> metrics() = 0;  // Prometheus text
-  // Fails if the daemon's loop does not move.
+  // Fails if the daemon's loop does not move. Waits for nothing.
   [[nodiscard]] virtual Answer<bool> alive() = 0;
   [[nodiscard]] virtual Answer<ReadyView> ready() = 0;
 };
 
 class ScrapeServer {
  public:
-  // The source is borrowed. It is called from the server's own threads, up to kWorkers at a time.
+  // The source is borrowed. It is called from the server's own threads, up to kWorkers at a time; metrics()
+  // and ready(), which may take their time, up to kWaitingMax: the others answer for alive() meanwhile.
   explicit ScrapeServer(ScrapeSource& source);
   ~ScrapeServer();
   ScrapeServer(const ScrapeServer&) = delete;
@@ -46,7 +47,8 @@ class ScrapeServer {
   [[nodiscard]] std::expected<void, Error> start(const std::string& address);
   void stop();
 
-  static constexpr unsigned kWorkers = 2;
+  static constexpr unsigned kWorkers = 8;
+  static constexpr unsigned kWaitingMax = 6;
 
  private:
   class Implementation;

@@ -75,6 +75,7 @@ Result<> Daemon::set_up() {
                          .events = events_,
                          .config_path = options_.config,
                          .started_ms = started_ms_,
+                         .moved_ms = moved_ms_,
                          .reload = [this] { return reload(); },
                          .act_on_vrf = [this](const std::string& vrf, api::VrfAction action,
                                               bool purge) { return act_on_vrf(vrf, action, purge); },
@@ -113,9 +114,10 @@ Result<> Daemon::watch() {
   return {};
 }
 
-// For systemd's watchdog: from the loop, and between the steps of a long change.
+// For systemd's watchdog and /healthz: from the loop, and between the steps of a long change.
 void Daemon::still_moving() {
   const std::uint64_t now_ms = EventLoop::now_ms();
+  moved_ms_ = now_ms;
   if (watchdog_us_ == 0 || (now_ms - watchdog_told_ms_) * 1000 < watchdog_us_ / 4) return;
   watchdog_told_ms_ = now_ms;
   notify("WATCHDOG=1");

@@ -1,6 +1,7 @@
 // xdp-kead while it runs: events in, reconciliation out.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -59,6 +60,7 @@ class Daemon {
   Options options_;
   Model first_model_;
   std::uint64_t started_ms_ = EventLoop::now_ms();
+  std::atomic<std::uint64_t> moved_ms_{started_ms_};
 
   EventLog events_;
   EventWatch event_watch_{events_};

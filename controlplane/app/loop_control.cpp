@@ -1,6 +1,7 @@
 #include "controlplane/app/loop_control.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <future>
 
@@ -18,13 +19,19 @@ namespace {
 using api::Answer;
 using api::Failure;
 
-// Longer than the loop is ever busy: a reload tests and starts Keas one by one.
-constexpr std::chrono::seconds kAnswerWait{300};
-constexpr std::chrono::seconds kAliveWait{5};
 constexpr std::size_t kPagesMax = 100'000;
 
 std::unexpected<Failure> failure(int status, std::string message) {
   return std::unexpected(Failure{status, {std::move(message)}});
+}
+
+std::unexpected<Failure> too_late(std::chrono::milliseconds waited, bool begun) {
+  const std::string seconds =
+      std::to_string(std::chrono::duration_cast<std::chrono::seconds>(waited).count());
+  return failure(503, begun ? "xdp-kead is still at it after " + seconds +
+                                  " s, and goes on: xdp-keactl events tells how it ends"
+                            : "xdp-kead has been busy with another change for " + seconds +
+                                  " s; this was not begun: try again later");
 }
 
 std::string lease_state(const kea::Lease& lease, std::uint64_t now_s) {
@@ -52,10 +59,12 @@ struct LoopControl::Page {
 };
 
 template <typename T>
-Answer<T> LoopControl::on_loop(std::function<Answer<T>()> call) {
+Answer<T> LoopControl::on_loop(std::chrono::milliseconds at_most, std::function<Answer<T>()> call) {
   auto promise = std::make_shared<std::promise<Answer<T>>>();
   std::future<Answer<T>> answer = promise->get_future();
-  const bool posted = parts_.loop.post([this, promise = std::move(promise), call = std::move(call)] {
+  auto taken = std::make_shared<std::atomic<bool>>(false);  // by the loop, which makes the call, or by us
+  const bool posted = parts_.loop.post([this, promise = std::move(promise), taken, call = std::move(call)] {
+    if (taken->exchange(true)) return;
     if (parts_.reconciler.model() == nullptr) {
       promise->set_value(failure(503, "xdp-kead is still starting"));
       return;
@@ -63,7 +72,7 @@ Answer<T> LoopControl::on_loop(std::function<Answer<T>()> call) {
     promise->set_value(call());
   });
   if (!posted) return failure(503, "xdp-kead is stopping");
-  if (answer.wait_for(kAnswerWait) != std::future_status::ready) return failure(503, "xdp-kead is busy");
+  if (answer.wait_for(at_most) != std::future_status::ready) return too_late(at_most, taken->exchange(true));
   try {
     return answer.get();
   } catch (const std::future_error&) {  // the loop ended before the call was made
@@ -262,7 +271,7 @@ Answer<api::TeardownView> LoopControl::teardown() {
 // ---- monitoring --------------------------------------------------------------------------------------
 
 Answer<std::string> LoopControl::metrics() {
-  return on_loop<std::string>([this]() -> Answer<std::string> {
+  return on_loop<std::string>(parts_.scrape_wait, [this]() -> Answer<std::string> {
     auto text = metrics_text({.reconciler = parts_.reconciler,
                               .machine = parts_.machine,
                               .uptime_ms = EventLoop::now_ms() - parts_.started_ms});
@@ -272,15 +281,15 @@ Answer<std::string> LoopControl::metrics() {
 }
 
 Answer<bool> LoopControl::alive() {
-  auto promise = std::make_shared<std::promise<void>>();
-  std::future<void> turn = promise->get_future();
-  if (!parts_.loop.post([promise] { promise->set_value(); })) return failure(503, "xdp-kead is stopping");
-  if (turn.wait_for(kAliveWait) == std::future_status::ready) return true;
-  return failure(503, "xdp-kead's loop has not moved for " + std::to_string(kAliveWait.count()) + " s");
+  const std::uint64_t moved_ms = parts_.moved_ms;
+  const std::uint64_t now_ms = EventLoop::now_ms();
+  if (now_ms < moved_ms + kStandstillMs) return true;
+  return failure(503,
+                 "xdp-kead's loop has not moved for " + std::to_string((now_ms - moved_ms) / 1000) + " s");
 }
 
 Answer<api::ReadyView> LoopControl::ready() {
-  return on_loop<api::ReadyView>([this]() -> Answer<api::ReadyView> {
+  return on_loop<api::ReadyView>(parts_.scrape_wait, [this]() -> Answer<api::ReadyView> {
     api::ReadyView view;
     for (VrfState& vrf : not_ready(Views(parts_.reconciler, parts_.machine)))
       view.not_ready.push_back({std::move(vrf.name), std::move(vrf.state), std::move(vrf.reason)});

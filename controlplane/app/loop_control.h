@@ -1,6 +1,8 @@
 // The API's Control: every call is made on the daemon's loop, and waited for.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <functional>
 #include <string>
 
@@ -21,13 +23,22 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
     EventLog& events;
     std::string config_path;
     std::uint64_t started_ms = 0;  // EventLoop::now_ms()
+    // When the loop or a step of a change last moved, as now_ms() has it.
+    const std::atomic<std::uint64_t>& moved_ms;
     // On the loop.
     std::function<api::Answer<api::ReloadView>()> reload;
     std::function<api::Answer<api::ReloadView>(const std::string& vrf, api::VrfAction, bool purge)>
         act_on_vrf;
     std::function<api::Answer<api::TeardownView>()> teardown;
     std::function<api::Answer<api::ConfigDiffView>(const std::optional<api::ConfigText>&)> config_diff;
+    // How long an answer may take, and that to a monitor.
+    std::chrono::milliseconds answer_wait = api::kAnswerWait;
+    std::chrono::milliseconds scrape_wait = std::chrono::seconds(10);
   };
+  // A loop that has not moved for so long stands still. The longest step of a change, Kea's test of its
+  // configuration, ends within 10 s.
+  static constexpr std::uint64_t kStandstillMs = 30'000;
+
   explicit LoopControl(Parts parts) : parts_(std::move(parts)) {}
 
   [[nodiscard]] api::Answer<api::StatusView> status() override;
@@ -57,7 +68,13 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
 
  private:
   template <typename T>
-  [[nodiscard]] api::Answer<T> on_loop(std::function<api::Answer<T>()> call);
+  [[nodiscard]] api::Answer<T> on_loop(std::function<api::Answer<T>()> call) {
+    return on_loop<T>(parts_.answer_wait, std::move(call));
+  }
+  // What the loop has not begun by then is not done.
+  template <typename T>
+  [[nodiscard]] api::Answer<T> on_loop(std::chrono::milliseconds at_most,
+                                       std::function<api::Answer<T>()> call);
   [[nodiscard]] api::Answer<VrfId> kea_of(const std::string& vrf) const;
   [[nodiscard]] api::Answer<std::vector<std::string>> kea_vrfs(const std::string& vrf);
   // One page of a VRF's leases, and where the next one starts (0: that was all).

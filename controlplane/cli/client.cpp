@@ -8,11 +8,13 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <optional>
 #include <utility>
 
+#include "controlplane/api/control.h"
 #include "dataplane/base/error.h"
 #include "dataplane/base/fd.h"
 
@@ -21,7 +23,8 @@ namespace {
 
 using api::Json;
 
-constexpr time_t kAnswerSeconds = 120;  // a reload may start many Keas
+// The daemon gives up first, and says what it is at.
+constexpr time_t kAnswerSeconds = (api::kAnswerWait + std::chrono::seconds(30)).count();
 
 // A daemon that closes early must not end the tool by a signal.
 class IgnoreSigpipe {

@@ -3,7 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
+
+#include <atomic>
+#include <future>
+#include <thread>
 
 #include "controlplane/api/scrape_server.h"
 #include "controlplane/model/endpoint.h"
@@ -29,7 +34,13 @@ class FakeSource final : public ScrapeSource {
  public:
   bool stuck = false;
   std::vector<NotReadyView> waiting;
-  Answer<std::string> metrics() override { return "# HELP a b\n# TYPE a gauge\na 1\n"; }
+  std::atomic<unsigned> asked = 0;
+  std::shared_future<void> busy_until;  // if it is one
+  Answer<std::string> metrics() override {
+    ++asked;
+    if (busy_until.valid()) busy_until.wait();
+    return "# HELP a b\n# TYPE a gauge\na 1\n";
+  }
   Answer<bool> alive() override {
     if (stuck) return std::unexpected(Failure{503, {"the loop does not move"}});
     return true;
@@ -55,6 +66,8 @@ class Scraped : public testing::Test {
   }
   std::string get(const std::string& path, const std::string& method = "GET") {
     const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const timeval at_most{.tv_sec = 20, .tv_usec = 0};
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &at_most, sizeof at_most);
     if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address_), sizeof address_) != 0)
       return "refused";
     const std::string request = method + " " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
@@ -85,6 +98,24 @@ TEST_F(Scraped, AnswersThreeQuestions) {
   EXPECT_THAT(get("/healthz"), StartsWith("HTTP/1.1 503"));
   EXPECT_THAT(get("/readyz"), StartsWith("HTTP/1.1 503"));
   EXPECT_THAT(get("/readyz"), HasSubstr(R"("vrf":"red","state":"pending")"));
+}
+
+// A change may keep the daemon's loop busy for minutes: a probe of the process must not wait for it.
+TEST_F(Scraped, HealthIsAnsweredWhileOthersWait) {
+  std::promise<void> done;
+  source_.busy_until = done.get_future().share();
+  serve();
+  std::vector<std::future<std::string>> scrapes;
+  for (unsigned i = 0; i < ScrapeServer::kWaitingMax; ++i)
+    scrapes.push_back(std::async(std::launch::async, [this] { return get("/metrics"); }));
+  while (source_.asked < ScrapeServer::kWaitingMax) std::this_thread::yield();
+  EXPECT_THAT(get("/healthz"), StartsWith("HTTP/1.1 200"));
+  const std::string one_more = get("/readyz");
+  EXPECT_THAT(one_more, StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(one_more, HasSubstr("others wait"));
+  done.set_value();
+  for (auto& scrape : scrapes) EXPECT_THAT(scrape.get(), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(get("/readyz"), StartsWith("HTTP/1.1 200")) << "places are free again";
 }
 
 TEST_F(Scraped, NothingElseIsAnswered) {

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -116,7 +118,6 @@ TEST_F(Exclusive, DirectoriesAreMadeOrTheirNameSaid) {
   Appliance appliance;
   appliance.state_dir = directory_ + "/a/state";
   appliance.run_dir = directory_ + "/b/run";
-  appliance.log_dir = directory_ + "/c/log";
   ASSERT_TRUE(make_directories(appliance).has_value());
   EXPECT_TRUE(std::filesystem::is_directory(appliance.run_dir));
   std::ofstream(directory_ + "/file") << "";
@@ -403,7 +404,10 @@ class Called : public Served {
         .events = events_,
         .config_path = "a.toml",
         .started_ms = EventLoop::now_ms(),
-        .reload = []() -> api::Answer<api::ReloadView> {
+        .moved_ms = moved_ms_,
+        .reload = [this]() -> api::Answer<api::ReloadView> {
+          ++reloads_;
+          if (busy_until_.valid()) busy_until_.wait();
           return api::ReloadView{.generation = 9, .steps = {"one"}};
         },
         .act_on_vrf = [](const std::string& vrf, api::VrfAction, bool) -> api::Answer<api::ReloadView> {
@@ -414,7 +418,9 @@ class Called : public Served {
         },
         .config_diff = [](const std::optional<api::ConfigText>& text) -> api::Answer<api::ConfigDiffView> {
           return api::ConfigDiffView{.generation = 9, .changes = {}, .steps = {text ? text->toml : "own"}};
-        }});
+        },
+        .answer_wait = answer_wait_,
+        .scrape_wait = scrape_wait_});
     thread_ = std::thread([this] { ended_ = loop_->run().has_value(); });
   }
   void TearDown() override {
@@ -435,6 +441,11 @@ class Called : public Served {
     done.get_future().wait();
   }
 
+  std::chrono::milliseconds answer_wait_ = std::chrono::seconds(60);
+  std::chrono::milliseconds scrape_wait_ = answer_wait_;
+  std::atomic<std::uint64_t> moved_ms_{EventLoop::now_ms()};
+  std::atomic<int> reloads_ = 0;
+  std::shared_future<void> busy_until_;  // of the next reload, if it is one
   EventLog events_;
   std::unique_ptr<EventLoop> loop_;
   std::optional<LoopControl> control_;
@@ -486,6 +497,47 @@ TEST_F(Called, EventsAreWaitedForBesideTheLoop) {
   ASSERT_TRUE(answer.has_value());
   ASSERT_EQ(answer->events.size(), 1u);
   EXPECT_EQ(answer->events[0].text, "two");
+}
+
+class Impatient : public Called {
+ protected:
+  Impatient() {
+    answer_wait_ = std::chrono::seconds(1);
+    scrape_wait_ = std::chrono::milliseconds(20);
+  }
+};
+
+TEST_F(Impatient, WhatTakesTooLongIsNotSaidToHaveFailed) {
+  serve_on_loop();
+  std::promise<void> done;
+  busy_until_ = done.get_future().share();
+  const auto begun = control_->reload();
+  ASSERT_FALSE(begun.has_value());
+  EXPECT_EQ(begun.error().status, 503);
+  EXPECT_THAT(begun.error().messages.front(), HasSubstr("goes on"));
+  EXPECT_EQ(reloads_, 1);
+
+  // Behind it nothing is begun, and what nobody waits for any more is not done later.
+  const auto waits = control_->reload();
+  ASSERT_FALSE(waits.has_value());
+  EXPECT_THAT(waits.error().messages.front(), HasSubstr("not begun"));
+  EXPECT_EQ(control_->metrics().error().status, 503);
+  EXPECT_EQ(control_->ready().error().status, 503);
+  EXPECT_TRUE(control_->alive().has_value());
+  done.set_value();
+  std::promise<void> turn;
+  ASSERT_TRUE(loop_->post([&turn] { turn.set_value(); }));
+  turn.get_future().wait();
+  EXPECT_EQ(reloads_, 1);
+}
+
+TEST_F(Called, ALoopThatStandsStillIsNotAlive) {
+  EXPECT_TRUE(control_->alive().has_value()) << "also before the first change";
+  moved_ms_ = EventLoop::now_ms() - LoopControl::kStandstillMs;
+  const auto dead = control_->alive();
+  ASSERT_FALSE(dead.has_value());
+  EXPECT_EQ(dead.error().status, 503);
+  EXPECT_THAT(dead.error().messages.front(), HasSubstr("has not moved for 30 s"));
 }
 
 TEST_F(Called, PlacesAreExplained) {
