@@ -156,23 +156,41 @@ class Explainer {
     const auto trouble = reconciler_.port_troubles().find(place.port);
     std::string why =
         trouble != reconciler_.port_troubles().end() ? trouble->second.reason : waiting_on(place);
+    if (why.empty()) why = deleted_at(place);
     stop("xdp",
          "no program of ours is on " + place.port + (why.empty() ? ": no attachment needs one" : ": " + why),
          "passes to the kernel, uncounted");
     return false;
   }
 
+  // Whether an attachment of that interface and those tags is, or is among others, at the place.
+  [[nodiscard]] bool leads_to(const Place& place, const std::string& interface, VlanQuestion tags) const {
+    if (place.link == nullptr)
+      return interface == place.port && tags.outer == place.outer && tags.inner == place.inner;
+    const LinkInfo* link = topology_.by_name(interface);
+    if (link == nullptr) return false;
+    const Reach reach = reach_of(*link, tags);
+    return std::ranges::any_of(reach.places, [&place](const WirePlace& wire) {
+      return wire.link->name == place.port && wire.outer.vid == place.outer && wire.inner.vid == place.inner;
+    });
+  }
+
   // Why a place that is asked for waits; empty: it is not asked for.
   [[nodiscard]] std::string waiting_on(const Place& place) const {
     for (const Pending& pending : desired_.pending) {
-      const LinkInfo* link = topology_.by_name(pending.interface);
-      if (link == nullptr) continue;
-      const Reach reach = reach_of(*link, {pending.outer, pending.inner});
-      const bool here = std::ranges::any_of(reach.places, [&place](const WirePlace& wire) {
-        return wire.link->name == place.port && wire.outer.vid == place.outer &&
-               wire.inner.vid == place.inner;
-      });
-      if (here) return pending.reason;
+      if (leads_to(place, pending.interface, {pending.outer, pending.inner})) return pending.reason;
+    }
+    return {};
+  }
+
+  // Who is not served there, as an operator deleted it; empty: nobody.
+  [[nodiscard]] std::string deleted_at(const Place& place) const {
+    for (const Vrf& vrf : reconciler_.deleted()) {
+      for (const Attachment& each : vrf.attachments) {
+        if (leads_to(place, each.interface, {each.outer.vid, each.inner.vid}))
+          return "VRF " + vrf.name + " of this place was deleted by an operator; xdp-keactl vrf resume " +
+                 vrf.name + " brings it back";
+      }
     }
     return {};
   }
@@ -211,8 +229,11 @@ class Explainer {
     const AttachmentEntry* entry = find_entry(place.port, place.outer, place.inner);
     if (entry == nullptr) {
       const std::string why = waiting_on(place);
+      const std::string deleted = deleted_at(place);
       stop("attachment",
-           why.empty() ? "no attachment is for " + tags + "; " + others_on(place.port) : "pending: " + why,
+           !why.empty()       ? "pending: " + why
+           : !deleted.empty() ? deleted
+                              : "no attachment is for " + tags + "; " + others_on(place.port),
            place.link == nullptr ? "dropped: unmapped" : "passes to the kernel: pass_unmapped");
       return nullptr;
     }
@@ -320,21 +341,49 @@ class Explainer {
   }
 
   bool relay(const VrfEntry& vrf) {
-    std::size_t usable = 0;
+    const std::vector<api::ServerView> states = views_.servers();
+    std::vector<std::string> usable;
+    std::size_t dead = 0;
     for (const ServerEntry& server : vrf.servers) {
-      const bool resolved = server.via.value != 0 && !server.next_hop.is_zero();
-      usable += resolved ? 1 : 0;
-      const std::string text = "server " + to_string(server.address);
-      if (resolved) {
-        ok("engine", text + " by " + to_string(server.next_hop));
-      } else {
+      const std::string address = to_string(server.address);
+      const std::string text = "server " + address + " by " + to_string(server.next_hop) + ": ";
+      const auto view = std::ranges::find_if(states, [&](const api::ServerView& each) {
+        return each.vrf == vrf.name && each.address == address;
+      });
+      const std::string state = view == states.end() ? "unknown" : view->state;
+      if (server.via.value == 0 || server.next_hop.is_zero()) {
         note("engine",
-             text + (server.via.value == 0 ? ": no way to it" : ": its neighbour is not resolved yet"));
+             "server " + address +
+                 (server.via.value == 0 ? ": no way to it" : ": its neighbour is not resolved yet"));
+      } else if (state == "dead") {
+        ++dead;
+        note("engine",
+             text + "dead, it has answered nothing for " + std::to_string(vrf.dead_after_s) + " s or more");
+      } else {
+        usable.push_back(address);
+        ok("engine", text + (state == "live" ? "live" : "not asked long enough to say whether it lives"));
       }
     }
-    if (usable > 0) return true;
-    stop("engine", "no server can be reached", "dropped: server_unresolved");
-    return false;
+    if (usable.empty()) {
+      dead > 0 ? stop("engine", "no server that can be reached answers", "sent to servers that do not answer")
+               : stop("engine", "no server can be reached", "dropped: server_unresolved");
+      return false;
+    }
+    if (vrf.servers.size() > 1) ok("engine", chosen_text(vrf.server_mode, usable));
+    return true;
+  }
+
+  // Which servers a new client's request goes to.
+  static std::string chosen_text(ServerMode mode, const std::vector<std::string>& usable) {
+    switch (mode) {
+      case ServerMode::failover:
+        return "failover: a request goes to " + usable.front() + ", the first that lives";
+      case ServerMode::hash:
+        return "hash: a client's requests go to always the same of " + joined(usable);
+      case ServerMode::all:
+        break;
+    }
+    return "all: a request goes to every server";
   }
 
   const Reconciler& reconciler_;

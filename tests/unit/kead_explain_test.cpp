@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "controlplane/app/explain.h"
 #include "tests/unit/kead_rig.h"
 
@@ -117,6 +119,49 @@ TEST_F(Explained, ARelaysServersAreNamed) {
   EXPECT_EQ(end_of(view), "engine: no server can be reached");
   EXPECT_EQ(view.verdict, "dropped: server_unresolved");
   EXPECT_EQ(view.engine, "relay");
+}
+
+TEST_F(Explained, DeadServersDoNotServe) {
+  machine_.add_link("eth3", {"192.0.2.1/24"});
+  Vrf green = test::relay_vrf("green", {test::attachment("eth1", 5, 0, "10.0.0.0/24", "10.0.0.1")},
+                              {"192.0.2.10", "192.0.2.11"});
+  green.relay.server_mode = ServerMode::failover;
+  green.relay.server_interface = "eth3";
+  green.relay.next_hop = Mac{{2, 0, 0, 0, 0, 1}};
+  model_.vrfs.push_back(green);
+  serve();
+  const VrfId id{vrf("green").id};
+  EXPECT_THAT(of("eth1", "5").findings.back().text, HasSubstr("goes to 192.0.2.10"));
+
+  machine_.servers = {{.vrf = id, .address = test::ip("192.0.2.10"), .state = ServerState::dead},
+                      {.vrf = id, .address = test::ip("192.0.2.11"), .state = ServerState::live}};
+  const api::ExplainView one = of("eth1", "5");
+  EXPECT_EQ(one.verdict, "served: VRF green, subnet 10.0.0.0/24");
+  EXPECT_EQ(one.findings.back().text, "failover: a request goes to 192.0.2.11, the first that lives");
+  EXPECT_TRUE(std::ranges::any_of(one.findings, [](const api::FindingView& finding) {
+    return finding.result == "note" &&
+           finding.text.starts_with("server 192.0.2.10 by 02:00:00:00:00:01: dead");
+  }));
+
+  machine_.servers[1].state = ServerState::dead;
+  EXPECT_EQ(end("eth1", "5"), "engine: no server that can be reached answers");
+  EXPECT_EQ(of("eth1", "5").verdict, "sent to servers that do not answer");
+}
+
+TEST_F(Explained, WhatAnOperatorDeletedIsSaidSo) {
+  serve();
+  const auto remove = [this](const char* vrf) {
+    ASSERT_TRUE((*daemon_)->set_admin(vrf, AdminState::deleted).has_value());
+  };
+  remove("blue");
+  EXPECT_EQ(
+      end("eth1", "200.300"),
+      "attachment: VRF blue of this place was deleted by an operator; xdp-keactl vrf resume blue brings "
+      "it back");
+  EXPECT_THAT(end("eth1", "7"), HasSubstr("no attachment is for VLAN 7"));
+  remove("red");
+  EXPECT_THAT(end("eth1"),
+              HasSubstr("xdp: no program of ours is on eth1: VRF red of this place was deleted"));
 }
 
 }  // namespace
