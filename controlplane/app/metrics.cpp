@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <map>
 
+#include "controlplane/app/views_text.h"
+
 namespace xk::kead {
 namespace {
 
@@ -103,6 +105,13 @@ void write_keas(const Views& views, MetricsText& out) {
   const std::vector<api::KeaView> keas = views.keas();
   out.family("xdpkea_kea_running", "gauge", "Whether the VRF's Kea runs and answers.");
   for (const api::KeaView& kea : keas) out.sample({{"vrf", kea.vrf}}, kea.state == "running" ? 1 : 0);
+  out.family("xdpkea_kea_state", "gauge",
+             "1 for the state that the VRF's Kea is in: missing (no such program), starting, running, silent "
+             "(does not answer), backoff (died, started again soon), stopped.");
+  for (const api::KeaView& kea : keas) {
+    for (const char* state : kKeaStates)
+      out.sample({{"vrf", kea.vrf}, {"state", state}}, kea.state == state ? 1 : 0);
+  }
   out.family("xdpkea_kea_restarts_total", "counter", "Times that the VRF's Kea was started again.");
   for (const api::KeaView& kea : keas) out.sample({{"vrf", kea.vrf}}, kea.restarts);
   out.family("xdpkea_kea_socket_drops_total", "counter",

@@ -1,11 +1,15 @@
 // Words that several views have in common. Private to the views.
 #pragma once
 
+#include <array>
 #include <string>
 
 #include "controlplane/reconcile/ports.h"
 
 namespace xk::kead {
+
+// All that state_text(KeaState) says.
+inline constexpr std::array kKeaStates = {"missing", "starting", "running", "silent", "backoff", "stopped"};
 
 inline std::string state_text(KeaState state) {
   switch (state) {

@@ -119,6 +119,24 @@ TEST_F(Measured, FourThousandVrfs) {
   EXPECT_THAT(all, HasSubstr("xdpkea_packets_received_total{vrf=\"v0\"} 0\n"));
 }
 
+TEST_F(Measured, KeasByState) {
+  serve();
+  const std::pair<KeaState, const char*> states[] = {
+      {KeaState::missing, "missing"}, {KeaState::starting, "starting"}, {KeaState::running, "running"},
+      {KeaState::silent, "silent"},   {KeaState::backoff, "backoff"},   {KeaState::stopping, "stopped"},
+      {KeaState::stopped, "stopped"},
+  };
+  for (const auto& [state, name] : states) {
+    machine_.kea_states[VrfId{1}] = state;
+    const std::string all = text();
+    for (const char* each : {"missing", "starting", "running", "silent", "backoff", "stopped"}) {
+      const char* value = std::string(each) == name ? "1" : "0";
+      EXPECT_THAT(all, HasSubstr(std::string("xdpkea_kea_state{vrf=\"red\",state=\"") + each + "\"} " +
+                                 value + "\n"));
+    }
+  }
+}
+
 TEST_F(Measured, ServersByState) {
   machine_.add_link("eth3", {"192.0.2.2/24"});
   model_.vrfs = {
