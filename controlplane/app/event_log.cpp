@@ -98,13 +98,16 @@ api::EventsView EventLog::wait(std::uint64_t since, const std::string& vrf,
   api::EventsView view = read_locked(since, vrf);
   std::uint64_t looked_at = last_;
   while (view.events.empty() && view.lost == 0 && since <= last_ && !closed_ && !self.evicted) {
-    if (recorded_.wait_until(lock, until) == std::cv_status::timeout) break;
-    if (looked_at == last_) continue;
-    view = read_locked(looked_at, vrf);  // what was there before held nothing of interest
-    looked_at = last_;
+    const bool over = recorded_.wait_until(lock, until) == std::cv_status::timeout;
+    if (looked_at != last_) {
+      view = read_locked(looked_at, vrf);  // what was there before held nothing of interest
+      looked_at = last_;
+    }
+    // Not before the look: something may have come between the deadline and the lock, and view.last says
+    // that it was looked at.
+    if (over) break;
   }
   if (!self.evicted) waiters_.erase(place);
-  view.last = last_;
   return view;
 }
 

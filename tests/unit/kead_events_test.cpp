@@ -76,6 +76,26 @@ TEST(EventLog, WaitingEndsWithTheFirstEventOfInterest) {
   EXPECT_EQ(seen.last, 3u);
 }
 
+// Whoever goes on from view.last, as --follow does, must have been given everything up to there, also what
+// comes just when the waiting is over.
+TEST(EventLog, NothingIsSkippedWhenTheWaitingIsOver) {
+  constexpr std::uint64_t kEvents = 3000;
+  EventLog log;
+  std::thread recorder([&log] {
+    for (std::uint64_t i = 0; i < kEvents; ++i) record(log, "x");
+  });
+  std::uint64_t seen = 0;
+  std::uint64_t since = 0;
+  while (since < kEvents) {
+    const auto view = log.wait(since, "", 0ms);
+    EXPECT_EQ(view.last - since, view.events.size()) << "after " << since;
+    seen += view.events.size();
+    since = view.last;
+  }
+  recorder.join();
+  EXPECT_EQ(seen, kEvents);
+}
+
 TEST(EventLog, TheLongestWaiterMakesRoomAndTheEndEndsAll) {
   EventLog log;
   std::vector<std::future<api::EventsView>> waiters;
