@@ -32,7 +32,6 @@ CONFIG = """
 name = "xklb"
 state_dir = "{dir}/state"
 run_dir = "{dir}/run"
-log_dir = "{dir}/log"
 bpf_dir = "/sys/fs/bpf/xkl-bench"
 api_socket = "{dir}/run/api.sock"
 

@@ -43,7 +43,7 @@ std::string holder_of(int fd) {
 }  // namespace
 
 Result<> make_directories(const Appliance& appliance) {
-  for (const std::string& directory : {appliance.state_dir, appliance.run_dir, appliance.log_dir}) {
+  for (const std::string& directory : {appliance.state_dir, appliance.run_dir}) {
     std::error_code error;
     std::filesystem::create_directories(directory, error);
     if (error) return std::unexpected(errno_error("cannot make directory " + directory, error.value()));

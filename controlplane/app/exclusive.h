@@ -8,7 +8,7 @@
 
 namespace xk::kead {
 
-// state_dir, run_dir and log_dir, made if missing (0755: Kea and the dataplane run as other users).
+// state_dir and run_dir, made if missing (0755: Kea and the dataplane run as other users).
 [[nodiscard]] Result<> make_directories(const Appliance& appliance);
 
 // The right to run: a lock on <run_dir>/xdp-kead.lock, held as long as the value lives. Error with

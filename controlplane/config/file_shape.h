@@ -54,7 +54,6 @@ struct FileAppliance {
   Given<std::string> hostname{Appliance{}.hostname};
   Given<std::string> state_dir{Appliance{}.state_dir};
   Given<std::string> run_dir{Appliance{}.run_dir};
-  Given<std::string> log_dir{Appliance{}.log_dir};
   Given<std::string> bpf_dir{Appliance{}.bpf_dir};
   Given<std::string> api_socket;
   Given<FileMode> api_socket_mode{{Appliance{}.api_socket_mode}};

@@ -42,7 +42,6 @@ FileAppliance file_of(const Appliance& appliance) {
   file.hostname = shown(appliance.hostname);
   file.state_dir = shown(appliance.state_dir);
   file.run_dir = shown(appliance.run_dir);
-  file.log_dir = shown(appliance.log_dir);
   file.bpf_dir = shown(appliance.bpf_dir);
   file.api_socket = shown(appliance.api_socket);
   file.api_socket_mode = shown(FileMode{appliance.api_socket_mode});

@@ -35,7 +35,6 @@ void validate_appliance(const FileConfig& config, Model& model, Mistakes& mistak
       .hostname = file.hostname.value,
       .state_dir = file.state_dir.value,
       .run_dir = file.run_dir.value,
-      .log_dir = file.log_dir.value,
       .bpf_dir = file.bpf_dir.value,
       .api_socket = file.api_socket.given() ? file.api_socket.value : file.run_dir.value + "/api.sock",
       .api_socket_mode = file.api_socket_mode.value.value,

@@ -58,7 +58,6 @@ std::vector<std::string> restart_needed(const Model& running, const Model& wante
   compare("state_dir", a.state_dir, b.state_dir);
   compare("run_dir", a.run_dir, b.run_dir);
   compare("bpf_dir", a.bpf_dir, b.bpf_dir);
-  compare("log_dir", a.log_dir, b.log_dir);
   compare("api_socket", a.api_socket, b.api_socket);
   compare("api_group", a.api_group, b.api_group);
   compare("metrics_address", a.metrics_address, b.metrics_address);

@@ -21,7 +21,6 @@ TEST(ConfigDefaults, Appliance) {
   EXPECT_EQ(appliance.hostname, "");
   EXPECT_EQ(appliance.state_dir, "/var/lib/xdp-kea");
   EXPECT_EQ(appliance.run_dir, "/run/xdp-kea");
-  EXPECT_EQ(appliance.log_dir, "/var/log/xdp-kea");
   EXPECT_EQ(appliance.bpf_dir, "/sys/fs/bpf/xdp-kea");
   EXPECT_EQ(appliance.api_socket, "/run/xdp-kea/api.sock");
   EXPECT_EQ(appliance.api_socket_mode, 0660u);
@@ -158,7 +157,6 @@ name = "edge1"
 hostname = "h"
 state_dir = "/s"
 run_dir = "/r"
-log_dir = "/l"
 bpf_dir = "/b"
 api_socket_mode = "0600"
 api_group = "ops"
@@ -206,7 +204,7 @@ user = "kea"
 template = "/t.json"
 binary = "/k"
 )");
-  EXPECT_EQ(model.appliance, (Appliance{"edge1", "h", "/s", "/r", "/l", "/b", "/r/api.sock", 0600, "ops",
+  EXPECT_EQ(model.appliance, (Appliance{"edge1", "h", "/s", "/r", "/b", "/r/api.sock", 0600, "ops",
                                         "127.0.0.1:9547", "debug", Prefix4{Ip4{0x64400000}, 20}}));
   const std::vector<LcorePlan> lcores{{3, {LoopRole::tx, LoopRole::rx}}, {0, {LoopRole::vrf}}};
   EXPECT_EQ(model.dataplane, (DataplaneSettings{"dp", lcores, 2048, 512, 100, 0, 64}));

@@ -139,7 +139,7 @@ class Appliance:
             done = run(*in_netns(self.ns), self.binary("xdp-kead"), "--config", self.config, "--teardown", check=False)
             if done.returncode != 0:
                 print(f"teardown: exit {done.returncode}: {done.stdout}{done.stderr}")
-        for key in ("state_dir", "run_dir", "log_dir"):
+        for key in ("state_dir", "run_dir"):
             if key in self.settings():
                 shutil.rmtree(self.settings()[key], ignore_errors=True)
 

@@ -73,7 +73,6 @@ def appliance_section(lab, name):
 name = "{name}"
 state_dir = "{run_dir}/state"
 run_dir = "{run_dir}/run"
-log_dir = "{run_dir}/log"
 bpf_dir = "/sys/fs/bpf/{name}"
 api_socket = "{run_dir}/run/api.sock"
 """
