@@ -1,6 +1,5 @@
 // xdp-kead: wiring only.
 #include <signal.h>
-#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
@@ -14,7 +13,7 @@
 #include "controlplane/app/options.h"
 #include "controlplane/app/teardown.h"
 #include "controlplane/config/config.h"
-#include "dataplane/base/journal.h"
+#include "dataplane/base/log_format.h"
 
 namespace {
 
@@ -43,30 +42,9 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// "%*": the priority in front of a line for the journal.
-class PriorityFlag final : public spdlog::custom_flag_formatter {
- public:
-  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
-    const auto level = spdlog::level::to_string_view(message.level);
-    const std::string_view priority = xk::journal_priority({level.data(), level.size()});
-    out.append(priority.data(), priority.data() + priority.size());
-  }
-  [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
-    return std::make_unique<PriorityFlag>();
-  }
-};
-
-// The journal has the time itself.
-std::unique_ptr<spdlog::formatter> log_formatter() {
-  auto formatter = std::make_unique<spdlog::pattern_formatter>();
-  const std::string start = xk::stderr_is_journal() ? "%*" : "time=%Y-%m-%dT%H:%M:%S.%e%z ";
-  formatter->add_flag<PriorityFlag>('*').set_pattern(start + "level=%l program=xdp-kead %v");
-  return formatter;
-}
-
 void set_logging(const std::string& level) {
   auto logger = spdlog::stderr_logger_mt("kead");
-  logger->set_formatter(log_formatter());
+  logger->set_formatter(xk::log_formatter("xdp-kead"));
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(logger);
   spdlog::set_level(spdlog::level::from_str(level));

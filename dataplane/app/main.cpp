@@ -1,6 +1,5 @@
 // xdp-kea-dataplane: wiring only.
 #include <signal.h>
-#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
@@ -13,7 +12,7 @@
 
 #include "dataplane/app/daemon.h"
 #include "dataplane/app/privileges.h"
-#include "dataplane/base/journal.h"
+#include "dataplane/base/log_format.h"
 
 namespace {
 
@@ -35,27 +34,6 @@ xk::Fd stop_signals() {
   sigaddset(&signals, SIGINT);
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   return xk::Fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-}
-
-// "%*": the priority in front of a line for the journal.
-class PriorityFlag final : public spdlog::custom_flag_formatter {
- public:
-  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
-    const auto level = spdlog::level::to_string_view(message.level);
-    const std::string_view priority = xk::journal_priority({level.data(), level.size()});
-    out.append(priority.data(), priority.data() + priority.size());
-  }
-  [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
-    return std::make_unique<PriorityFlag>();
-  }
-};
-
-// The journal has the time itself.
-std::unique_ptr<spdlog::formatter> log_formatter() {
-  auto formatter = std::make_unique<spdlog::pattern_formatter>();
-  const std::string start = xk::stderr_is_journal() ? "%*" : "time=%Y-%m-%dT%H:%M:%S.%e%z ";
-  formatter->add_flag<PriorityFlag>('*').set_pattern(start + "level=%l program=xdp-kea-dataplane %v");
-  return formatter;
 }
 
 int fail(const xk::Error& error) {
@@ -81,7 +59,7 @@ int main(int argc, char** argv) {
   }
 
   auto logger = spdlog::stderr_logger_mt("dataplane");
-  logger->set_formatter(log_formatter());
+  logger->set_formatter(xk::log_formatter("xdp-kea-dataplane"));
   spdlog::set_default_logger(logger);
   const xk::Fd stop = stop_signals();
   if (!stop) return fail(xk::errno_error("signalfd"));

@@ -5,6 +5,7 @@
 #include "dataplane/dhcp/frame.h"
 #include "dataplane/dhcp/message4.h"
 #include "dataplane/dhcp/options4.h"
+#include "dataplane/relay/mix.h"
 #include "dataplane/relay/server_health.h"
 
 namespace xk {
@@ -13,13 +14,6 @@ namespace {
 constexpr std::uint64_t kMsPerS = 1000;
 
 constexpr std::uint64_t bit(std::size_t index) { return std::uint64_t{1} << index; }
-
-std::uint64_t mix(std::uint64_t number) {
-  number *= 0x9e3779b97f4a7c15u;
-  number ^= number >> 32;
-  number *= 0xd6e8feb86659fd93u;
-  return number ^ number >> 32;
-}
 
 std::uint64_t client_hash(const Message4View& message, const Options4& options) {
   if (options.client_id.length == 0) return mix(message.chaddr().number());

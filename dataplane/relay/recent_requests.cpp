@@ -3,17 +3,9 @@
 #include <algorithm>
 #include <bit>
 
+#include "dataplane/relay/mix.h"
+
 namespace xk {
-namespace {
-
-std::uint64_t mix(std::uint64_t number) {
-  number *= 0x9e3779b97f4a7c15u;
-  number ^= number >> 32;
-  number *= 0xd6e8feb86659fd93u;
-  return number ^ number >> 32;
-}
-
-}  // namespace
 
 RecentRequests::RecentRequests(std::size_t slots, std::uint64_t keep_ms, std::size_t relay_slots)
     : buckets_(std::bit_ceil(std::max(slots, kWays) / kWays)),
