@@ -105,3 +105,23 @@ def test_log_lines_for_the_journal(lab):
         dataplane.terminate()
         dataplane.wait(10)
     assert re.match(r"<4>level=warning program=xdp-kea-dataplane msg=", line), line
+
+
+def package_of(library):
+    """The Debian package of a shared library of this machine: "libfmt.so.9" -> "libfmt9"."""
+    path = next(line.split(" => ")[1] for line in run("ldconfig", "-p").stdout.splitlines()
+                if line.split()[:1] == [library])
+    # dpkg knows paths as they were before /lib became a link.
+    names = {path, os.path.realpath(path)}
+    names |= {name.removeprefix("/usr") for name in names}
+    found = [run("dpkg", "-S", name, check=False) for name in names]
+    return next(done.stdout.split(":")[0] for done in found if done.returncode == 0)
+
+
+@pytest.mark.parametrize("name", ("xdp-kead", "xdp-kea-dataplane", "xdp-keactl"))
+def test_a_router_gets_every_library(name):
+    """What a program is linked with is among the packages of scripts/deps --runtime, or on every Debian."""
+    listed = set(run(SOURCE / "scripts" / "deps", "--runtime", "--list").stdout.split())
+    linked = re.findall(r"NEEDED\s+(\S+)", run("objdump", "-p", Appliance.binary(name)).stdout)
+    packages = {package_of(library) for library in linked}
+    assert packages and packages <= listed | {"libc6", "libgcc-s1", "libstdc++6"}, packages - listed
