@@ -24,10 +24,10 @@ struct Origin {
 
 // [appliance]
 struct Appliance {
-  std::string name = "xdp-kea";                // first letters of kernel names, ownership mark
-  std::string hostname;                        // "{hostname}"; empty: the machine's
-  std::string state_dir = "/var/lib/xdp-kea";  // ids, Kea's leases
-  std::string run_dir = "/run/xdp-kea";        // sockets, generated files
+  std::string name = "xdp-kea";                 // first letters of kernel names, ownership mark
+  std::string hostname;                         // "{hostname}"; empty: the machine's
+  std::string state_dir = "/var/lib/xdp-kea";   // ids, Kea's leases
+  std::string run_dir = "/run/xdp-kea";         // sockets, generated files
   std::string bpf_dir = "/sys/fs/bpf/xdp-kea";  // pinned maps and links
   std::string api_socket = "/run/xdp-kea/api.sock";
   std::uint32_t api_socket_mode = 0660;
