@@ -82,12 +82,21 @@ void AdminTable::set(const std::string& vrf, std::optional<AdminState> state) {
   }
 }
 
-bool AdminTable::rename(const std::string& before, const std::string& now) {
-  const auto state = find(before);
-  if (!state) return false;
-  states_.erase(before);
-  states_[now] = *state;
-  return true;
+std::set<std::string> AdminTable::names() const {
+  std::set<std::string> names;
+  for (const auto& [name, each] : states_) names.insert(name);
+  return names;
+}
+
+void AdminTable::rename(const std::map<std::string, std::string>& names) {
+  const std::map<std::string, AdminState> before = states_;
+  for (const auto& [from, to] : names) {
+    states_.erase(from);
+    states_.erase(to);
+  }
+  for (const auto& [from, to] : names) {
+    if (const auto state = before.find(from); state != before.end()) states_[to] = state->second;
+  }
 }
 
 bool AdminTable::keep_only(const std::set<std::string>& vrfs) {

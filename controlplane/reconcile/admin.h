@@ -1,5 +1,6 @@
 // What an operator has decided about VRFs, beside the configuration: kept over reloads and restarts in
-// <state_dir>/admin.json, until it is taken back or the VRF is neither configured nor discovered any more.
+// <state_dir>/admin.json, until it is taken back, or the VRF was there and is neither configured nor
+// discovered any more.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +31,10 @@ class AdminTable {
   [[nodiscard]] std::set<std::string> all(AdminState state) const;
   // nullopt: as configured.
   void set(const std::string& vrf, std::optional<AdminState> state);
-  // True if it had a state.
-  bool rename(const std::string& before, const std::string& now);
+  [[nodiscard]] std::set<std::string> names() const;
+  // VRFs that have other names now (before -> now), all at once: two may change theirs with one another.
+  // What else had one of the new names is forgotten.
+  void rename(const std::map<std::string, std::string>& names);
   // Forgets all others; true if there were any.
   bool keep_only(const std::set<std::string>& vrfs);
 

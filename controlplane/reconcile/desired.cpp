@@ -44,6 +44,9 @@ void DesiredBuilder::assign_vrfs() {
   for (const std::string& netns : input_.observed.namespaces) {
     out_.ids.avoid_vrf(vrf_of_netns(model_.appliance, netns));
   }
+  // Before the first new id: nobody gets one that another is about to ask for.
+  for (const Vrf& vrf : model_.vrfs) out_.ids.use_vrf(vrf.name);
+  for (const std::string& vrf : input_.kept) out_.ids.keep_vrf(vrf);
   for (const Vrf& vrf : model_.vrfs) {
     // One that goes frees its id when it is gone: whoever had to wait for it is served then.
     if (const auto id = out_.ids.vrf(vrf.name, vrf_id_max(model_.appliance))) {

@@ -93,6 +93,7 @@ struct DesiredInput {
   const RenderKea& render_kea;
   std::string hostname;                 // "{hostname}"
   std::set<std::string> draining = {};  // VRFs that take no new clients
+  std::set<std::string> kept = {};      // VRFs that are not in the model, and keep their ids
 };
 
 // Errors: sockets of ports are used up. Whatever the machine only has not got yet is pending; so is a

@@ -101,7 +101,7 @@ class Discoverer {
                                  true});
       return;
     }
-    out_.devices.emplace_back(vrf.name, device->ifindex);
+    out_.devices.push_back({vrf.name, device->ifindex, vrf.found});
     const std::vector<const LinkInfo*> members = topology_.members(*device);
     std::vector<Ip4> held;  // by interfaces of the VRF: never in a pool
     for (const LinkInfo* member : members) {

@@ -19,11 +19,18 @@ struct NotServed {
   friend bool operator==(const NotServed&, const NotServed&) = default;
 };
 
+// A VRF that was found is the same one as long as its device is, whatever that is called. A configured one
+// is known by its name.
+struct VrfDevice {
+  std::string vrf;
+  IfIndex ifindex{};
+  bool found = false;
+};
+
 struct Discovered {
   Model model;  // the configured one, and what was found
   std::vector<NotServed> not_served;
-  // VRF devices that were made VRFs, by name of the VRF: a VRF is the same one as long as its device is.
-  std::vector<std::pair<std::string, IfIndex>> devices;
+  std::vector<VrfDevice> devices;  // that were made VRFs, or fill one
 };
 
 // Adds to the configured model

@@ -19,6 +19,23 @@ std::uint32_t next_free(std::uint32_t next, std::uint32_t max, const std::set<st
   return 0;
 }
 
+// Of the idle names the one whose id comes next in the circle; end() if there is none.
+template <typename Names, typename Ids>
+auto next_idle(const Names& idle, const Ids& ids, std::uint32_t next, std::uint32_t max,
+               const std::set<std::uint32_t>& avoided) {
+  auto best = idle.end();
+  std::uint32_t nearest = max;
+  for (auto name = idle.begin(); name != idle.end(); ++name) {
+    const std::uint32_t id = ids.at(*name).value;
+    if (id > max || avoided.contains(id)) continue;
+    const std::uint32_t distance = (id - 1 + max - (next - 1) % max) % max;
+    if (distance >= nearest) continue;
+    nearest = distance;
+    best = name;
+  }
+  return best;
+}
+
 // First fit of `count` indexes among the stretches in use; nullopt if none is left.
 std::optional<std::uint32_t> find_stretch(const std::map<std::string, PortIds>& ports, std::uint16_t count) {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> used;
@@ -45,21 +62,20 @@ VrfId id_after(std::string_view text, std::string_view prefix) {
 }  // namespace
 
 Result<VrfId> IdTable::vrf(const std::string& name, std::uint32_t vrf_id_max) {
-  used_vrfs_.insert(name);
+  use_vrf(name);
   if (const auto known = vrfs_.find(name); known != vrfs_.end()) {
     if (known->second.value <= vrf_id_max) return known->second;
     taken_vrfs_.erase(known->second.value);
     vrfs_.erase(known);  // the handoff prefix has become smaller
   }
-  const std::uint32_t id = next_free(next_vrf_, vrf_id_max, taken_vrfs_);
+  std::uint32_t id = next_free(next_vrf_, vrf_id_max, taken_vrfs_);
+  if (id == 0) id = take_idle_vrf(vrf_id_max);
   if (id == 0) {
     return std::unexpected(Error{"vrf " + name + ": all " + std::to_string(vrf_id_max) +
                                  " ids of VRFs are taken; appliance.handoff_prefix bounds them too"});
   }
   next_vrf_ = id % XK_VRFS_MAX + 1;
-  std::string directory = name;
-  while (directory_taken(directory)) directory += "-" + std::to_string(id);
-  if (directory != name) directories_[name] = directory;
+  choose_directory(name, VrfId{id});
   vrfs_[name] = VrfId{id};
   taken_vrfs_.insert(id);
   return VrfId{id};
@@ -67,8 +83,10 @@ Result<VrfId> IdTable::vrf(const std::string& name, std::uint32_t vrf_id_max) {
 
 Result<AttachmentId> IdTable::attachment(const AttachmentName& name) {
   used_attachments_.insert(name);
+  idle_attachments_.erase(name);
   if (const auto known = attachments_.find(name); known != attachments_.end()) return known->second;
-  const std::uint32_t id = next_free(next_attachment_, XK_ATTACHMENTS_MAX, taken_attachments_);
+  std::uint32_t id = next_free(next_attachment_, XK_ATTACHMENTS_MAX, taken_attachments_);
+  if (id == 0) id = take_idle_attachment();
   if (id == 0) {
     return std::unexpected(
         Error{"vrf " + name.vrf + ": all " + std::to_string(XK_ATTACHMENTS_MAX) + " attachments are taken"});
@@ -113,30 +131,94 @@ bool IdTable::directory_taken(const std::string& directory) const {
          (vrfs_.contains(directory) && !directories_.contains(directory));
 }
 
+void IdTable::choose_directory(const std::string& vrf, VrfId id) {
+  if (directories_.contains(vrf)) return;
+  std::string directory = vrf;
+  while (directory_taken(directory)) directory += "-" + std::to_string(id.value);
+  if (directory != vrf) directories_[vrf] = directory;
+}
+
 std::string IdTable::directory(const std::string& vrf) const {
   const auto own = directories_.find(vrf);
   return own == directories_.end() ? vrf : own->second;
 }
 
-void IdTable::rename_vrf(const std::string& from, const std::string& to) {
-  const auto known = vrfs_.find(from);
-  if (known == vrfs_.end() || vrfs_.contains(to)) return;
-  const std::string kept = directory(from);
-  vrfs_[to] = known->second;
-  vrfs_.erase(from);
-  directories_.erase(from);
-  if (kept != to) directories_[to] = kept;
-  std::map<AttachmentName, AttachmentId> attachments;
-  for (const auto& [name, id] : attachments_) {
-    AttachmentName renamed = name;
-    if (renamed.vrf == from) renamed.vrf = to;
-    attachments.emplace(std::move(renamed), id);
+std::optional<std::string> IdTable::find_directory(const std::string& vrf) const {
+  if (!vrfs_.contains(vrf) && directory_taken(vrf)) return std::nullopt;
+  return directory(vrf);
+}
+
+void IdTable::forget_vrf(const std::string& name) {
+  const auto of_it = [&name](const AttachmentName& attachment) { return attachment.vrf == name; };
+  vrfs_.erase(name);
+  directories_.erase(name);
+  idle_vrfs_.erase(name);
+  std::erase_if(attachments_, [&of_it](const auto& entry) { return of_it(entry.first); });
+  std::erase_if(idle_attachments_, of_it);
+}
+
+void IdTable::rename_vrfs(const std::map<std::string, std::string>& names) {
+  if (names.empty()) return;
+  const IdTable before = *this;
+  for (const auto& [from, to] : names) {
+    forget_vrf(from);
+    forget_vrf(to);
   }
-  attachments_ = std::move(attachments);
+  for (const auto& [from, to] : names) {
+    const auto known = before.vrfs_.find(from);
+    if (known == before.vrfs_.end()) continue;
+    vrfs_[to] = known->second;
+    if (std::string kept = before.directory(from); kept != to) directories_[to] = std::move(kept);
+  }
+  for (const auto& [name, id] : before.attachments_) {
+    const auto renamed = names.find(name.vrf);
+    if (renamed == names.end()) continue;
+    AttachmentName now = name;
+    now.vrf = renamed->second;
+    if (before.idle_attachments_.contains(name)) idle_attachments_.insert(now);
+    attachments_[std::move(now)] = id;
+  }
+  find_taken();
+}
+
+void IdTable::use_vrf(const std::string& name) {
+  used_vrfs_.insert(name);
+  idle_vrfs_.erase(name);
+}
+
+void IdTable::keep_vrf(const std::string& name) {
+  use_vrf(name);
+  AttachmentName first;
+  first.vrf = name;
+  for (auto each = attachments_.lower_bound(first); each != attachments_.end() && each->first.vrf == name;
+       ++each) {
+    used_attachments_.insert(each->first);
+    idle_attachments_.erase(each->first);
+  }
+}
+
+std::uint32_t IdTable::take_idle_vrf(std::uint32_t max) {
+  const auto name = next_idle(idle_vrfs_, vrfs_, next_vrf_, max, avoided_vrfs_);
+  if (name == idle_vrfs_.end()) return 0;
+  const std::string gone = *name;
+  const std::uint32_t id = vrfs_.at(gone).value;
+  forget_vrf(gone);
+  return id;
+}
+
+std::uint32_t IdTable::take_idle_attachment() {
+  const auto name = next_idle(idle_attachments_, attachments_, next_attachment_, XK_ATTACHMENTS_MAX, {});
+  if (name == idle_attachments_.end()) return 0;
+  const std::uint32_t id = attachments_.at(*name).value;
+  attachments_.erase(*name);
+  idle_attachments_.erase(name);
+  return id;
 }
 
 void IdTable::avoid_vrf(VrfId id) {
-  if (id.value != 0) taken_vrfs_.insert(id.value);
+  if (id.value == 0) return;
+  taken_vrfs_.insert(id.value);
+  avoided_vrfs_.insert(id.value);
 }
 
 void IdTable::find_taken() {
@@ -146,14 +228,27 @@ void IdTable::find_taken() {
   for (const auto& [name, id] : attachments_) taken_attachments_.insert(id.value);
 }
 
+void IdTable::all_idle() {
+  for (const auto& [name, id] : vrfs_) idle_vrfs_.insert(name);
+  for (const auto& [name, id] : attachments_) idle_attachments_.insert(name);
+}
+
 void IdTable::settle() {
-  std::erase_if(vrfs_, [this](const auto& entry) { return !used_vrfs_.contains(entry.first); });
   std::erase_if(directories_, [this](const auto& entry) { return !vrfs_.contains(entry.first); });
-  std::erase_if(attachments_, [this](const auto& entry) { return !used_attachments_.contains(entry.first); });
+  for (const auto& [vrf, directory] : directories_) {
+    if (!used_vrfs_.contains(vrf)) idle_vrfs_.insert(vrf);
+  }
+  std::erase_if(vrfs_, [this](const auto& entry) {
+    return !used_vrfs_.contains(entry.first) && !idle_vrfs_.contains(entry.first);
+  });
+  std::erase_if(attachments_, [this](const auto& entry) {
+    return !used_attachments_.contains(entry.first) && !idle_attachments_.contains(entry.first);
+  });
   std::erase_if(ports_, [this](const auto& entry) { return !used_ports_.contains(entry.first); });
   used_vrfs_.clear();
   used_attachments_.clear();
   used_ports_.clear();
+  avoided_vrfs_.clear();
   find_taken();
 }
 

@@ -1,14 +1,17 @@
 // Stable numeric ids of VRFs, attachments and ports. Kernel names, BPF rows, circuit state and the
 // dataplane's counters are built from them, so an id stays with its name for as long as the
-// configuration has the name, over restarts of either daemon. Kept in <state_dir>/ids.json.
+// name is configured or found, over restarts of either daemon. Kept in <state_dir>/ids.json.
 //
 // Ids of VRFs and attachments are handed out in a circle: one that became free is used again only
-// after all others were, so that a packet in flight or a counter never means two things.
+// after all others were, so that a packet in flight or a counter never means two things. At a start
+// many a name is not there yet (interfaces come after xdp-kead): it is idle, and remembered until its
+// id is the only one left.
 #pragma once
 
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -51,16 +54,24 @@ class IdTable {
   // The stretch moves when the number of queues changes.
   [[nodiscard]] Result<PortIds> port(const std::string& name, std::uint16_t queues);
 
-  // The VRF goes on under another name with all its ids; nothing happens if it has none, or if the new
-  // name has some.
-  void rename_vrf(const std::string& from, const std::string& to);
+  // VRFs go on under other names (before -> now) with all their ids, all at once: two may change theirs
+  // with one another. What else had one of the new names is forgotten.
+  void rename_vrfs(const std::map<std::string, std::string>& names);
   // Where the VRF's Kea keeps its leases, below <state_dir>/kea: its name when it got its id, so that
   // leases stay where they are when the VRF is renamed. Of a VRF with an id.
   [[nodiscard]] std::string directory(const std::string& vrf) const;
+  // The same of any VRF; nullopt: it has no id, and what would be its directory is another's.
+  [[nodiscard]] std::optional<std::string> find_directory(const std::string& vrf) const;
 
-  // Never hand out this VRF id anew: something in the kernel still carries it.
+  // Marks the name as used without an id for it: what it has stays its own.
+  void use_vrf(const std::string& name);
+  // The same of a VRF that is not served now, with its attachments.
+  void keep_vrf(const std::string& name);
+  // Until the table is settled, never hand out this VRF id anew: something in the kernel still carries it.
   void avoid_vrf(VrfId id);
-  // Forgets every name that was not asked for since the table was loaded or last settled.
+  // Forgets what was not used since the table was last settled, but for what is idle: names that were
+  // not used since the table was loaded, and VRFs whose directory has another's name, who would get
+  // their leases otherwise. Of ports nothing is idle.
   void settle();
 
   friend bool operator==(const IdTable& a, const IdTable& b) {
@@ -71,6 +82,10 @@ class IdTable {
 
  private:
   [[nodiscard]] bool directory_taken(const std::string& directory) const;
+  void choose_directory(const std::string& vrf, VrfId id);
+  [[nodiscard]] std::uint32_t take_idle_vrf(std::uint32_t max);
+  [[nodiscard]] std::uint32_t take_idle_attachment();
+  void forget_vrf(const std::string& name);
 
   std::map<std::string, VrfId> vrfs_;
   std::map<std::string, std::string> directories_;  // of VRFs whose directory is not their name
@@ -82,10 +97,15 @@ class IdTable {
   std::set<std::string> used_vrfs_;
   std::set<AttachmentName> used_attachments_;
   std::set<std::string> used_ports_;
+  // Of the names above, those that nobody asked for yet.
+  std::set<std::string> idle_vrfs_;
+  std::set<AttachmentName> idle_attachments_;
   // The ids above, for looking a free one up.
   std::set<std::uint32_t> taken_vrfs_;
   std::set<std::uint32_t> taken_attachments_;
+  std::set<std::uint32_t> avoided_vrfs_;
   void find_taken();
+  void all_idle();
 };
 
 // ---- names in the kernel, all at most 15 characters -----------------------------------------------

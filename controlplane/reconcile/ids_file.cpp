@@ -174,6 +174,7 @@ Result<IdTable> IdTable::parse(std::string_view bytes) {
     return std::unexpected(damaged("an id belongs to two names"));
   }
   table.find_taken();
+  table.all_idle();
   return table;
 }
 

@@ -72,11 +72,12 @@ Result<> Reconciler::load() {
   auto admin = AdminTable::load(setup_.admin_path);
   if (!admin) return std::unexpected(admin.error());
   admin_ = std::move(*admin);
+  awaited_ = admin_.names();
   return {};
 }
 
-std::vector<Vrf> Reconciler::take_deleted(Discovered& discovered) const {
-  const std::set<std::string> names = admin_.all(AdminState::deleted);
+std::vector<Vrf> Reconciler::take_deleted(Discovered& discovered, const AdminTable& admin) {
+  const std::set<std::string> names = admin.all(AdminState::deleted);
   std::vector<Vrf> taken;
   if (names.empty()) return taken;
   std::vector<Vrf>& vrfs = discovered.model.vrfs;
@@ -96,20 +97,58 @@ std::vector<Vrf> Reconciler::take_deleted(Discovered& discovered) const {
   return taken;
 }
 
-// A VRF device that was renamed is the same VRF.
-void Reconciler::rename_admin(const Discovered& discovered) {
-  for (const auto& [name, device] : discovered.devices) {
-    const auto before = devices_.find(device);
-    if (before == devices_.end() || before->second == name) continue;
-    admin_unsaved_ = admin_.rename(before->second, name) || admin_unsaved_;
-  }
+// A VRF of before, served or deleted; nullptr: there was none of that name.
+const Vrf* Reconciler::find(const std::string& vrf) const {
+  if (const Vrf* served = find_vrf(served_, vrf)) return served;
+  const auto gone = std::ranges::find(deleted_, vrf, &Vrf::name);
+  return gone == deleted_.end() ? nullptr : &*gone;
 }
 
-// What is neither configured nor discovered any more.
+// VRFs whose device has another name than before.
+std::map<std::string, std::string> Reconciler::renames(const Discovered& discovered) const {
+  std::map<std::string, std::string> renames;
+  for (const VrfDevice& device : discovered.devices) {
+    const auto known = devices_.find(device.ifindex);
+    if (known == devices_.end() || known->second.vrf == device.vrf) continue;
+    const VrfDevice& before = known->second;
+    const Vrf* still = find_vrf(discovered.model, before.vrf);
+    if (!before.found && still != nullptr && !still->found) continue;
+    if (!device.found && find(device.vrf) != nullptr) continue;
+    renames.emplace(before.vrf, device.vrf);
+  }
+  return renames;
+}
+
+Reconciler::Named Reconciler::follow(const Discovered& discovered) const {
+  Named named{.ids = ids_, .admin = admin_};
+  const std::map<std::string, std::string> names = renames(discovered);
+  named.ids.rename_vrfs(names);
+  named.admin.rename(names);
+  return named;
+}
+
+std::optional<std::string> Reconciler::lease_directory(const std::string& vrf) const {
+  const Vrf* known = model_ ? find(vrf) : nullptr;
+  if (known == nullptr || known->engine != Engine::kea) return std::nullopt;
+  const auto directory = ids_.find_directory(vrf);
+  if (!directory) return std::nullopt;
+  return model_->appliance.state_dir + "/kea/" + *directory;
+}
+
+std::uint32_t Reconciler::vrf_table(const std::string& device) const {
+  const auto table = tables_.find(device);
+  return table == tables_.end() ? 0 : table->second;
+}
+
+// What was there and is neither configured nor discovered any more. What was not there yet may come: the
+// interfaces of a machine that starts are made while xdp-kead looks.
 void Reconciler::forget_admin(RunReport& report) {
   std::set<std::string> known;
   for (const Vrf& vrf : served_.vrfs) known.insert(vrf.name);
   for (const Vrf& vrf : deleted_) known.insert(vrf.name);
+  std::erase_if(awaited_, [&known](const std::string& name) { return known.contains(name); });
+  while (awaited_.size() > XK_VRFS_MAX) awaited_.erase(awaited_.begin());
+  known.insert(awaited_.begin(), awaited_.end());
   admin_unsaved_ = admin_.keep_only(known) || admin_unsaved_;
   if (!admin_unsaved_) return;
   if (auto saved = admin_.save(setup_.admin_path)) {
@@ -123,7 +162,8 @@ Result<ChangeReport> Reconciler::set_admin(const std::string& vrf, std::optional
   const auto is_it = [&vrf](const Vrf& each) { return each.name == vrf; };
   const bool served = std::ranges::any_of(served_.vrfs, is_it);
   const auto gone = std::ranges::find_if(deleted_, is_it);
-  if (!served && gone == deleted_.end())
+  // One that is awaited can only be taken back.
+  if (!served && gone == deleted_.end() && (state || !awaited_.contains(vrf)))
     return std::unexpected(Error{"there is no VRF '" + vrf + "'", ENOENT});
   if (state == AdminState::deleted) {
     for (const Vrf& other : served_.vrfs) {
@@ -140,28 +180,21 @@ Result<ChangeReport> Reconciler::set_admin(const std::string& vrf, std::optional
   wanted.set(vrf, state);
   if (auto saved = wanted.save(setup_.admin_path); !saved) return std::unexpected(saved.error());
   admin_ = std::move(wanted);
+  if (!state) awaited_.erase(vrf);
   return refresh(true);
 }
 
-// The ids, under the names of now: a VRF device that was renamed is the same VRF.
-IdTable Reconciler::ids_for(const Discovered& discovered) const {
-  IdTable ids = ids_;
-  for (const auto& [name, device] : discovered.devices) {
-    const auto before = devices_.find(device);
-    if (before == devices_.end() || before->second == name) continue;
-    if (find_vrf(discovered.model, before->second) == nullptr) ids.rename_vrf(before->second, name);
-  }
-  return ids;
-}
-
-Result<Desired> Reconciler::desire(const Observed& observed) const {
-  const IdTable ids = ids_for(observed.discovered);
+Result<Desired> Reconciler::desire(const Observed& observed, const Named& named,
+                                   const std::vector<Vrf>& deleted) const {
+  std::set<std::string> kept;
+  for (const Vrf& vrf : deleted) kept.insert(vrf.name);
   auto desired = make_desired({.model = observed.discovered.model,
                                .observed = observed,
-                               .ids = ids,
+                               .ids = named.ids,
                                .render_kea = setup_.render_kea,
                                .hostname = setup_.hostname,
-                               .draining = admin_.all(AdminState::draining)});
+                               .draining = named.admin.all(AdminState::draining),
+                               .kept = std::move(kept)});
   if (!desired) return desired;
   // The dataplane checks the same: better to know before anything is touched.
   if (auto checked = Forwarding::make(desired->snapshot); !checked) {
@@ -173,9 +206,9 @@ Result<Desired> Reconciler::desire(const Observed& observed) const {
 Result<RunReport> Reconciler::reconcile(const Model& model, RunPolicy policy, bool skip_waiting) {
   auto observed = executor_.observe(model);
   if (!observed) return std::unexpected(observed.error());
-  rename_admin(observed->discovered);
-  std::vector<Vrf> deleted = take_deleted(observed->discovered);
-  auto desired = desire(*observed);
+  Named named = follow(observed->discovered);
+  std::vector<Vrf> deleted = take_deleted(observed->discovered, named.admin);
+  auto desired = desire(*observed, named, deleted);
   if (!desired) return std::unexpected(desired.error());
   retry_changed_ports(*observed);
   if (skip_waiting) policy.skip = waiting_scopes();
@@ -186,15 +219,15 @@ Result<RunReport> Reconciler::reconcile(const Model& model, RunPolicy policy, bo
   if (!(desired->ids == ids_)) {
     // On disk first: no kernel name may outlive the memory of its id.
     if (auto saved = desired->ids.save(setup_.ids_path); !saved) return std::unexpected(saved.error());
-    ids_ = desired->ids;
   }
+  ids_ = desired->ids;
   auto report = executor_.run(plan(*desired, *observed), policy);
   if (!report) {
     if (!(before == ids_)) {
       if (auto saved = before.save(setup_.ids_path); !saved)
         report.error().message += "; " + saved.error().message;
-      ids_ = before;
     }
+    ids_ = before;
     return report;
   }
   executor_.bind(*desired);
@@ -204,9 +237,15 @@ Result<RunReport> Reconciler::reconcile(const Model& model, RunPolicy policy, bo
   desired_.snapshot.generation = executor_.generation();
   served_ = std::move(observed->discovered.model);
   deleted_ = std::move(deleted);
+  admin_unsaved_ = admin_unsaved_ || !(named.admin == admin_);
+  admin_ = std::move(named.admin);
   forget_admin(*report);
   devices_.clear();
-  for (auto& [name, device] : observed->discovered.devices) devices_[device] = std::move(name);
+  for (VrfDevice& device : observed->discovered.devices) devices_[device.ifindex] = std::move(device);
+  tables_.clear();
+  for (const LinkInfo& link : observed->links) {
+    if (link.kind == "vrf") tables_[link.name] = link.vrf_table;
+  }
   note(*report, policy.skip);
   troubled_links_ = troubled_links(*observed);
   return report;
@@ -272,8 +311,9 @@ std::expected<std::vector<std::string>, std::vector<std::string>> Reconciler::pr
   }
   auto observed = executor_.observe(model);
   if (!observed) return std::unexpected(std::vector{observed.error().message});
-  static_cast<void>(take_deleted(observed->discovered));
-  const auto desired = desire(*observed);
+  const Named named = follow(observed->discovered);
+  const std::vector<Vrf> deleted = take_deleted(observed->discovered, named.admin);
+  const auto desired = desire(*observed, named, deleted);
   if (!desired) return std::unexpected(std::vector{desired.error().message});
   std::vector<std::string> texts;
   for (Step& step : plan(*desired, *observed)) texts.push_back(std::move(step.text));

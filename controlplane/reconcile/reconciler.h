@@ -71,8 +71,16 @@ class Reconciler {
   // remembered; nothing has changed then.
   [[nodiscard]] Result<ChangeReport> set_admin(const std::string& vrf, std::optional<AdminState> state);
   [[nodiscard]] const AdminTable& admin() const { return admin_; }
+  // VRFs with such a decision that were not there since load(): their interfaces may still come.
+  [[nodiscard]] const std::set<std::string>& awaited() const { return awaited_; }
+  // Routing table of a kernel VRF device, as it was looked at last; 0: there is none of that name.
+  [[nodiscard]] std::uint32_t vrf_table(const std::string& device) const;
   // VRFs that would be served, had no operator deleted them.
   [[nodiscard]] const std::vector<Vrf>& deleted() const { return deleted_; }
+
+  // Where the Kea of a VRF, served or deleted, keeps its leases; nullopt: there is no such VRF, it has no
+  // Kea, or it is not known.
+  [[nodiscard]] std::optional<std::string> lease_directory(const std::string& vrf) const;
 
   // The steps a configuration would need now, none of them run.
   [[nodiscard]] std::expected<std::vector<std::string>, std::vector<std::string>> preview(const Model& model);
@@ -97,12 +105,19 @@ class Reconciler {
   [[nodiscard]] bool dataplane_settings_stale() const { return settings_stale_; }
 
  private:
-  [[nodiscard]] Result<Desired> desire(const Observed& observed) const;
+  // What is known by the names of VRFs, under the names of now.
+  struct Named {
+    IdTable ids;
+    AdminTable admin;
+  };
+  [[nodiscard]] Named follow(const Discovered& discovered) const;
+  [[nodiscard]] std::map<std::string, std::string> renames(const Discovered& discovered) const;
+  [[nodiscard]] const Vrf* find(const std::string& vrf) const;
+  [[nodiscard]] Result<Desired> desire(const Observed& observed, const Named& named,
+                                       const std::vector<Vrf>& deleted) const;
   // Takes what is deleted out of what was found.
-  [[nodiscard]] std::vector<Vrf> take_deleted(Discovered& discovered) const;
-  void rename_admin(const Discovered& discovered);
+  [[nodiscard]] static std::vector<Vrf> take_deleted(Discovered& discovered, const AdminTable& admin);
   void forget_admin(RunReport& report);
-  [[nodiscard]] IdTable ids_for(const Discovered& discovered) const;
   using SeenLink = std::pair<IfIndex, bool>;  // and whether it is up
   [[nodiscard]] std::map<std::string, SeenLink> troubled_links(const Observed& observed) const;
   void retry_changed_ports(const Observed& observed);
@@ -119,10 +134,12 @@ class Reconciler {
   IdTable ids_;
   AdminTable admin_;
   bool admin_unsaved_ = false;
+  std::set<std::string> awaited_;
   std::vector<Vrf> deleted_;
   std::optional<Model> model_;
   Model served_;
-  std::map<IfIndex, std::string> devices_;  // of discovered VRFs
+  std::map<IfIndex, VrfDevice> devices_;
+  std::map<std::string, std::uint32_t> tables_;  // of all VRF devices
   Desired desired_;
   bool settings_stale_ = false;
   std::map<VrfId, Trouble> vrf_troubles_;

@@ -210,6 +210,8 @@ def test_deleted_vrf_is_off_the_machine_until_resumed(site):
     site.appliance.wait_serving()
     renews(site.clients["untagged"])
     assert address in [r["address"] for r in site.appliance.ctl("lease", "list", "--vrf", "red")]
+    assert site.appliance.ctl("vrf", "show", "red")["vrf"]["id"] == shown["id"]
+    assert {k["vrf"]: k["directory"] for k in site.appliance.ctl("kea", "status")}["red"] == keas["red"]["directory"]
 
     site.appliance.reload(site.config + vrf("green", subnet("10.7.0.0/24"), attachment("xkl-trunk", 107)))
     site.appliance.wait_serving()

@@ -22,12 +22,22 @@ TEST(AdminFile, SurvivesTheTrip) {
   table.set("blue \"x\"", AdminState::deleted);
   EXPECT_EQ(AdminTable::parse(table.to_json()).value(), table);
   table.set("red", std::nullopt);
-  table.rename("blue \"x\"", "green");
+  table.rename({{"blue \"x\"", "green"}});
   EXPECT_THAT(table.all(AdminState::deleted), ElementsAre("green"));
   EXPECT_THAT(table.all(AdminState::draining), IsEmpty());
   EXPECT_FALSE(table.keep_only({"green", "red"}));
   EXPECT_TRUE(table.keep_only({"red"}));
   EXPECT_EQ(table, AdminTable{});
+}
+
+TEST(AdminFile, NamesChangeAllAtOnce) {
+  AdminTable table;
+  table.set("a", AdminState::draining);
+  table.set("b", AdminState::deleted);
+  table.set("c", AdminState::deleted);
+  table.rename({{"a", "b"}, {"b", "a"}, {"none", "c"}});
+  EXPECT_THAT(table.all(AdminState::deleted), ElementsAre("a"));
+  EXPECT_THAT(table.all(AdminState::draining), ElementsAre("b"));
 }
 
 TEST(AdminFile, DamageIsAnError) {
@@ -106,6 +116,39 @@ TEST_F(Administered, WhatIsGoneIsForgotten) {
   EXPECT_EQ((*daemon_)->admin(), AdminTable{});
   ASSERT_TRUE((*daemon_)->change(model_).has_value());
   EXPECT_EQ(in_force().size(), 2u);
+}
+
+TEST_F(Administered, ADeletedVrfKeepsItsIds) {
+  const test::MachineState before = machine_.state;
+  ASSERT_TRUE((*daemon_)->set_admin("red", AdminState::deleted).has_value());
+  daemon_->restart();
+  ASSERT_TRUE((*daemon_)->change(model_).has_value());
+  ASSERT_TRUE((*daemon_)->set_admin("red", std::nullopt).has_value());
+  EXPECT_EQ(machine_.state.namespaces, before.namespaces);
+  EXPECT_EQ(machine_.state.handoffs, before.handoffs);
+  EXPECT_EQ(machine_.state.keas, before.keas);
+  ASSERT_EQ(machine_.state.snapshot->attachments.size(), before.snapshot->attachments.size());
+  for (std::size_t i = 0; i < before.snapshot->attachments.size(); ++i)
+    EXPECT_EQ(machine_.state.snapshot->attachments[i].id, before.snapshot->attachments[i].id);
+}
+
+// Its configuration, or its interface, may be there later than xdp-kead.
+TEST_F(Administered, WhatWasNotThereYetIsAwaitedAndCanBeTakenBack) {
+  ASSERT_TRUE((*daemon_)->set_admin("red", AdminState::deleted).has_value());
+  ASSERT_TRUE((*daemon_)->set_admin("blue", AdminState::draining).has_value());
+  daemon_->restart();
+  ASSERT_TRUE((*daemon_)->change(Model{}).has_value());
+  EXPECT_THAT((*daemon_)->awaited(), ElementsAre("blue", "red"));
+  EXPECT_EQ((*daemon_)->set_admin("red", AdminState::draining).error().system_errno, ENOENT);
+  ASSERT_TRUE((*daemon_)->set_admin("blue", std::nullopt).has_value());
+  EXPECT_EQ((*daemon_)->set_admin("blue", std::nullopt).error().system_errno, ENOENT);
+  daemon_->restart();
+  ASSERT_TRUE((*daemon_)->change(Model{}).has_value());
+  ASSERT_TRUE((*daemon_)->change(model_).has_value());
+  EXPECT_THAT(in_force(), ElementsAre("blue"));
+  EXPECT_THAT((*daemon_)->awaited(), IsEmpty());
+  ASSERT_TRUE((*daemon_)->change(Model{}).has_value());
+  EXPECT_EQ((*daemon_)->admin(), AdminTable{}) << "seen, and then gone";
 }
 
 TEST_F(Administered, WhatCannotBeIsRefused) {

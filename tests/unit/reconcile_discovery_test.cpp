@@ -109,7 +109,10 @@ TEST(Discovery, AVrfDeviceIsAVrfAndWhatIsInItItsAttachments) {
   EXPECT_EQ(to_string(red.attachments[1].address), "10.0.0.2");
   EXPECT_EQ(red.attachments[2].interface, "eth1.7");
   EXPECT_TRUE(red.attachments[2].found);
-  EXPECT_THAT(found.devices, ElementsAre(std::pair(std::string("vrf-red"), kernel.index_of("vrf-red"))));
+  ASSERT_EQ(found.devices.size(), 1u);
+  EXPECT_EQ(found.devices[0].vrf, "vrf-red");
+  EXPECT_EQ(found.devices[0].ifindex, kernel.index_of("vrf-red"));
+  EXPECT_TRUE(found.devices[0].found);
 }
 
 TEST(Discovery, OnlyWhatIsAskedFor) {

@@ -151,6 +151,164 @@ TEST_F(Follow, ARenamedVrfKeepsItsIdItsNamespaceAndItsLeases) {
   EXPECT_EQ(again->desired().keas.at(id).spec.directory, kea.directory);
 }
 
+// The machine starts: interfaces come after xdp-kead.
+TEST_F(Follow, WhatIsNotThereYetKeepsItsStateAndItsIds) {
+  start();
+  for (const char* name : {"vrf-red", "vrf-blue", "vrf-green"}) add_vrf(name);
+  add_vlan("eth1.100", 100, "vrf-red", "10.7.0.1/24");
+  add_vlan("eth1.200", 200, "vrf-blue", "10.7.0.1/24");
+  refresh();
+  const VrfId blue = id_of("vrf-blue");
+  const AttachmentId last = machine_.state.snapshot->attachments.back().id;
+  ASSERT_TRUE((*daemon_)->set_admin("vrf-red", AdminState::deleted).has_value());
+  ASSERT_TRUE((*daemon_)->set_admin("vrf-blue", AdminState::draining).has_value());
+  const Model model = *(*daemon_)->configured();
+  for (const char* name : {"eth1.100", "eth1.200", "vrf-red", "vrf-blue"}) machine_.remove_link(name);
+  for (const auto& [name, spec] : std::map(machine_.state.handoffs)) machine_.remove_link(name);
+  machine_.state.namespaces.clear();
+  machine_.state.keas.clear();
+  machine_.state.rows.clear();
+  machine_.restart_dataplane();
+  daemon_->restart();
+  ASSERT_TRUE((*daemon_)->change(model).has_value());
+  settle();
+  EXPECT_THAT((*daemon_)->awaited(), testing::ElementsAre("vrf-blue", "vrf-red"));
+  add_vrf("vrf-new");
+  add_vrf("vrf-red");
+  add_vlan("eth1.100", 100, "vrf-red", "10.7.0.1/24");
+  refresh();
+  EXPECT_THAT(served(), IsEmpty()) << "deleted still";
+  add_vrf("vrf-blue");
+  add_vlan("eth1.200", 200, "vrf-blue", "10.7.0.1/24");
+  refresh();
+  EXPECT_EQ(id_of("vrf-blue"), blue);
+  EXPECT_EQ(machine_.state.snapshot->attachments.back().id, last);
+  EXPECT_EQ((*daemon_)->admin().find("vrf-blue"), AdminState::draining);
+  EXPECT_THAT((*daemon_)->awaited(), IsEmpty());
+  settle();
+}
+
+TEST_F(Follow, ADeletedVrfKeepsItsLeasesWhateverItWasCalled) {
+  start();
+  add_vrf("vrf-a");
+  add_vlan("eth1.100", 100, "vrf-a", "10.7.0.1/24");
+  refresh();
+  const auto directory = (*daemon_)->lease_directory("vrf-a");
+  ASSERT_TRUE(directory.has_value());
+  link("vrf-a").name = "vrf-b";
+  refresh();
+  EXPECT_EQ((*daemon_)->lease_directory("vrf-b"), directory);
+  ASSERT_TRUE((*daemon_)->set_admin("vrf-b", AdminState::deleted).has_value());
+  EXPECT_EQ((*daemon_)->lease_directory("vrf-b"), directory);
+  EXPECT_EQ((*daemon_)->lease_directory("vrf-a"), std::nullopt);
+  link("vrf-b").name = "vrf-c";  // deleted, it is followed too
+  add_vrf("vrf-a");
+  add_vlan("eth1.200", 200, "vrf-a", "10.7.0.1/24");
+  refresh();
+  EXPECT_EQ((*daemon_)->lease_directory("vrf-c"), directory);
+  EXPECT_NE((*daemon_)->lease_directory("vrf-a"), directory);
+  ASSERT_TRUE((*daemon_)->set_admin("vrf-c", std::nullopt).has_value());
+  EXPECT_EQ(machine_.state.keas.at(id_of("vrf-c")).directory, *directory);
+  EXPECT_EQ(served(), (Places{{"vrf-a", 200}, {"vrf-c", 100}}));
+  settle();
+  // Gone, its leases are nobody else's.
+  machine_.remove_link("eth1.100");
+  machine_.remove_link("vrf-c");
+  link("vrf-a").name = "vrf-x";
+  refresh();
+  add_vrf("vrf-a");
+  refresh();
+  EXPECT_NE((*daemon_)->lease_directory("vrf-a"), directory);
+}
+
+TEST_F(Follow, NamesThatChangeAllAtOnceAreFollowedToTheirDevices) {
+  start();
+  const std::vector<std::string> names{"a", "b", "c"};
+  for (std::uint16_t i = 0; i < 3; ++i) {
+    add_vrf(names[i]);
+    add_vlan("eth1." + std::to_string(i + 1), static_cast<std::uint16_t>(i + 1), names[i], "10.7.0.1/24");
+  }
+  refresh();
+  ASSERT_TRUE((*daemon_)->set_admin("c", AdminState::draining).has_value());
+  for (const std::vector<std::string>& now : {std::vector<std::string>{"b", "a", "c"}, {"d", "b", "a"}}) {
+    std::vector<VrfId> ids;
+    std::vector<std::optional<std::string>> directories;
+    std::vector<IfIndex> devices;
+    std::vector<std::string> before;
+    for (std::uint16_t i = 0; i < 3; ++i) {
+      const IfIndex device = link("eth1." + std::to_string(i + 1)).master;
+      const auto found = std::ranges::find(machine_.state.links, device, &LinkInfo::ifindex);
+      before.push_back(found->name);
+      ids.push_back(id_of(found->name));
+      directories.push_back((*daemon_)->lease_directory(found->name));
+      found->name = now[i];
+    }
+    EXPECT_THAT((*daemon_)->preview(*(*daemon_)->configured()).value(),
+                testing::Not(testing::Contains(HasSubstr("namespace"))));
+    EXPECT_THAT(refresh().failures, IsEmpty());
+    for (std::uint16_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(id_of(now[i]), ids[i]) << before[i] << " -> " << now[i];
+      EXPECT_EQ((*daemon_)->lease_directory(now[i]), directories[i]) << before[i] << " -> " << now[i];
+      EXPECT_EQ((*daemon_)->admin().find(now[i]).has_value(), i == 2) << now[i];
+    }
+    settle();
+  }
+}
+
+TEST_F(Follow, ANameThatIsTakenOverBringsNothingOfItsFormerOwner) {
+  start();
+  add_vrf("a");
+  add_vrf("b");
+  add_vlan("eth1.100", 100, "a", "10.7.0.1/24");
+  add_vlan("eth1.200", 200, "b", "10.7.0.1/24");
+  refresh();
+  const VrfId a = id_of("a");
+  const auto directory = (*daemon_)->lease_directory("a");
+  ASSERT_TRUE((*daemon_)->set_admin("b", AdminState::draining).has_value());
+  machine_.remove_link("eth1.200");
+  machine_.remove_link("b");
+  link("a").name = "b";
+  EXPECT_THAT(refresh().failures, IsEmpty());
+  EXPECT_EQ(id_of("b"), a);
+  EXPECT_EQ((*daemon_)->lease_directory("b"), directory);
+  EXPECT_EQ((*daemon_)->admin(), AdminTable{});
+  EXPECT_EQ(served(), (Places{{"b", 100}}));
+  settle();
+}
+
+// The kernel changes no VRF's table: its device is made anew, in one burst of events.
+TEST_F(Follow, AVrfWhoseTableChangesIsServedOn) {
+  start();
+  add_vrf("vrf-green");
+  link("vrf-green").vrf_table = 10;
+  add_vlan("eth1.100", 100, "vrf-green", "10.7.0.1/24");
+  refresh();
+  const VrfId id = id_of("vrf-green");
+  const auto directory = (*daemon_)->lease_directory("vrf-green");
+  EXPECT_EQ((*daemon_)->vrf_table("vrf-green"), 10u);
+  machine_.remove_link("vrf-green");
+  add_vrf("vrf-green");
+  link("vrf-green").vrf_table = 20;
+  link("eth1.100").master = link("vrf-green").ifindex;
+  EXPECT_THAT(refresh().failures, IsEmpty());
+  EXPECT_EQ((*daemon_)->vrf_table("vrf-green"), 20u);
+  EXPECT_EQ(served(), (Places{{"vrf-green", 100}}));
+  EXPECT_EQ(id_of("vrf-green"), id);
+  EXPECT_EQ((*daemon_)->lease_directory("vrf-green"), directory);
+  settle();
+  // And seen in between: its clients wait, and keep their leases.
+  machine_.remove_link("vrf-green");
+  link("eth1.100").master = {};
+  refresh();
+  EXPECT_THAT(served(), IsEmpty());
+  add_vrf("vrf-green");
+  link("eth1.100").master = link("vrf-green").ifindex;
+  EXPECT_THAT(refresh().failures, IsEmpty());
+  EXPECT_EQ(served(), (Places{{"vrf-green", 100}}));
+  EXPECT_EQ((*daemon_)->lease_directory("vrf-green"), directory);
+  settle();
+}
+
 TEST_F(Follow, AnInterfaceThatIsMadeAgainOrRenamedIsServedAgain) {
   start();
   add_vrf("vrf-green");
@@ -264,6 +422,23 @@ TEST_F(Follow, RandomEventsEndInWhatIsThere) {
     std::map<std::string, bool> vrfs;                             // name -> there
     std::map<std::uint16_t, std::pair<std::string, bool>> vlans;  // vid -> VRF, up
     std::uint32_t names = 0;
+    std::vector<std::string> free;               // names that were somebody's
+    std::map<IfIndex, std::string> directories;  // of the VRFs of devices, as first seen
+    const auto look = [&] {
+      refresh();
+      for (const LinkInfo& device : machine_.state.links) {
+        if (device.kind != "vrf") continue;
+        const auto directory = (*daemon_)->lease_directory(device.name);
+        if (!directory) continue;
+        const auto [known, first] = directories.emplace(device.ifindex, *directory);
+        EXPECT_EQ(known->second, *directory) << device.name << ", seed " << seed;
+      }
+      std::set<std::string> owned;
+      for (const auto& [name, there] : vrfs) {
+        const auto directory = (*daemon_)->lease_directory(name);
+        EXPECT_TRUE(!directory || owned.insert(*directory).second) << *directory << ", seed " << seed;
+      }
+    };
     for (int event = 0; event < 100; ++event) {
       const auto pick = [&random](std::size_t count) { return random() % count; };
       const auto any_vrf = [&] {
@@ -272,10 +447,25 @@ TEST_F(Follow, RandomEventsEndInWhatIsThere) {
       const auto any_vlan = [&] {
         return std::next(vlans.begin(), static_cast<long>(pick(vlans.size())))->first;
       };
+      const auto new_name = [&] {
+        if (free.empty() || pick(2) == 0) return "v" + std::to_string(++names);
+        const auto place = std::next(free.begin(), static_cast<long>(pick(free.size())));
+        std::string name = *place;
+        free.erase(place);
+        return name;
+      };
+      const auto rename = [&](const std::string& from, const std::string& to) {
+        link(from).name = to;
+        vrfs.erase(from);
+        vrfs[to] = true;
+        for (auto& [vid, vlan] : vlans) {
+          if (vlan.first == from) vlan.first = to;
+        }
+      };
       const auto name_of = [](std::uint16_t vid) { return "eth1." + std::to_string(vid); };
-      switch (pick(7)) {
+      switch (pick(8)) {
         case 0: {
-          const std::string name = "v" + std::to_string(++names);
+          const std::string name = new_name();
           add_vrf(name);
           vrfs[name] = true;
           break;
@@ -290,18 +480,24 @@ TEST_F(Follow, RandomEventsEndInWhatIsThere) {
           }
           machine_.remove_link(name);
           vrfs.erase(name);
+          free.push_back(name);
           break;
         }
         case 2: {
           if (vrfs.empty()) break;
           const std::string from = any_vrf();
-          const std::string to = "v" + std::to_string(++names);
-          link(from).name = to;
-          vrfs.erase(from);
-          vrfs[to] = true;
-          for (auto& [vid, vlan] : vlans) {
-            if (vlan.first == from) vlan.first = to;
-          }
+          rename(from, new_name());
+          free.push_back(from);
+          break;
+        }
+        case 7: {
+          if (vrfs.size() < 2) break;
+          const std::string one = any_vrf();
+          const std::string other = any_vrf();
+          if (one == other) break;
+          rename(one, "swapping");
+          rename(other, one);
+          rename("swapping", other);
           break;
         }
         case 3: {
@@ -335,9 +531,9 @@ TEST_F(Follow, RandomEventsEndInWhatIsThere) {
           link(name_of(vid)).up = vlans[vid].second;
         }
       }
-      if (pick(3) == 0) refresh();
+      if (pick(3) == 0) look();
     }
-    refresh();
+    look();
     settle();
     Places expected;
     for (const auto& [vid, vlan] : vlans) {

@@ -46,6 +46,96 @@ TEST(Ids, AreNotUsedAgainBeforeAllOthersWere) {
   EXPECT_EQ(ids.vrf("again", 10), VrfId{1});
 }
 
+IdTable read_again(const IdTable& ids) { return IdTable::parse(ids.to_json()).value(); }
+
+// After a start it is not there yet.
+TEST(Ids, AreRememberedUntilTheNameWasSeenAndLost) {
+  IdTable ids;
+  const VrfId red = ids.vrf("red", 4096).value();
+  const AttachmentId attachment = ids.attachment(client("eth1", 5)).value();
+  ids.settle();
+  ids = read_again(ids);
+  for (int look = 0; look < 3; ++look) ids.settle();
+  ids = read_again(ids);
+  EXPECT_EQ(ids.vrf("blue", 4096), VrfId{red.value + 1});
+  EXPECT_EQ(ids.vrf("red", 4096), red);
+  EXPECT_EQ(ids.attachment(client("eth1", 5)), attachment);
+  ids.settle();
+  ids.settle();
+  EXPECT_NE(ids.vrf("red", 4096), red);
+  EXPECT_NE(ids.attachment(client("eth1", 5)), attachment);
+}
+
+TEST(Ids, OfIdleNamesAreGivenAwayWhenNoneIsLeftInTurn) {
+  IdTable ids;
+  for (const char* name : {"a", "b", "c", "d"}) ASSERT_TRUE(ids.vrf(name, 4).has_value());
+  ids.settle();
+  ids = read_again(ids);
+  ids.use_vrf("a");
+  ids.avoid_vrf(VrfId{2});
+  EXPECT_EQ(ids.vrf("e", 4), VrfId{3});
+  EXPECT_EQ(ids.vrf("f", 4), VrfId{4});
+  EXPECT_FALSE(ids.vrf("g", 4).has_value()) << "a is used, b's id is somewhere in the kernel";
+  EXPECT_EQ(ids.vrf("a", 4), VrfId{1});
+  ids.settle();
+  EXPECT_EQ(ids.vrf("g", 4), VrfId{2});
+  for (const char* name : {"a", "e", "f"}) EXPECT_TRUE(ids.vrf(name, 4).has_value());
+  ids.settle();
+  EXPECT_EQ(read_again(ids), ids);
+}
+
+TEST(Ids, OfAttachmentsAreGivenAwayToo) {
+  IdTable ids;
+  for (std::uint32_t i = 0; i < XK_ATTACHMENTS_MAX; ++i) {
+    const auto added =
+        ids.attachment(client("eth" + std::to_string(i / 4000), static_cast<std::uint16_t>(i % 4000)));
+    ASSERT_EQ(added, AttachmentId{i + 1});
+  }
+  EXPECT_FALSE(ids.attachment(client("new", 1)).has_value());
+  ids.settle();
+  ids = read_again(ids);
+  EXPECT_EQ(ids.attachment(client("eth0", 0)), AttachmentId{1});
+  EXPECT_EQ(ids.attachment(client("new", 1)), AttachmentId{2});
+  EXPECT_EQ(ids.attachment(client("new", 2)), AttachmentId{3});
+}
+
+TEST(Ids, NamesChangeAllAtOnce) {
+  IdTable ids;
+  const VrfId a = ids.vrf("a", 4096).value();
+  const VrfId b = ids.vrf("b", 4096).value();
+  const VrfId red = ids.vrf("red", 4096).value();
+  const AttachmentId attachment = ids.attachment(client("eth1", 5)).value();
+  ids.rename_vrfs({{"a", "c"}, {"b", "a"}, {"red", "b"}});
+  EXPECT_EQ(ids.vrf("c", 4096), a);
+  EXPECT_EQ(ids.vrf("a", 4096), b);
+  EXPECT_EQ(ids.vrf("b", 4096), red);
+  EXPECT_EQ(ids.directory("c"), "a");
+  EXPECT_EQ(ids.directory("a"), "b");
+  EXPECT_EQ(ids.directory("b"), "red");
+  AttachmentName moved = client("eth1", 5);
+  moved.vrf = "b";
+  EXPECT_EQ(ids.attachment(moved), attachment);
+  EXPECT_EQ(ids.vrf("red", 4096)->value, 4u);
+  EXPECT_EQ(ids.directory("red"), "red-4");
+  EXPECT_EQ(read_again(ids), ids);
+  ids.rename_vrfs({{"c", "a"}});
+  EXPECT_EQ(ids.directory("a"), "a");
+  EXPECT_EQ(ids.vrf("a", 4096), a) << "what was called so is gone";
+}
+
+TEST(Ids, ADirectoryOfAnotherNameIsRemembered) {
+  IdTable ids;
+  const VrfId id = ids.vrf("a", 4096).value();
+  ids.rename_vrfs({{"a", "b"}});
+  for (int look = 0; look < 3; ++look) ids.settle();
+  EXPECT_EQ(ids.find_directory("b"), "a");
+  EXPECT_EQ(ids.find_directory("a"), std::nullopt);
+  EXPECT_EQ(ids.find_directory("c"), "c");
+  ASSERT_TRUE(ids.vrf("a", 4096).has_value());
+  EXPECT_EQ(ids.find_directory("a"), "a-2");
+  EXPECT_EQ(ids.vrf("b", 4096), id);
+}
+
 TEST(Ids, TellWhenAllAreTaken) {
   IdTable ids;
   EXPECT_TRUE(ids.vrf("a", 2).has_value());
