@@ -54,7 +54,8 @@ void read_kind(const Attributes& attributes, Link& link) {
   link.info.kind = link_info.text(IFLA_INFO_KIND);
   const Attributes data(link_info.get(IFLA_INFO_DATA));
   if (link.info.kind == "vlan") {
-    link.info.parent = link.link;
+    // Moved here from another namespace, its parent's number means nothing here, or another interface.
+    if (attributes.get(IFLA_LINK_NETNSID) == nullptr) link.info.parent = link.link;
     link.info.vid = Vid{data.u16(IFLA_VLAN_ID)};
     link.info.tpid = ntohs(data.u16(IFLA_VLAN_PROTOCOL));
   } else if (link.info.kind == "vrf") {
@@ -111,6 +112,8 @@ Result<> add_bridge_vlans(const Socket& socket, std::unordered_map<IfIndex, Link
   return {};
 }
 
+}  // namespace
+
 std::optional<Link> read_link(const nlmsghdr& message) {
   const auto header = header_of<ifinfomsg>(message);
   if (message.nlmsg_type != RTM_NEWLINK || header.ifi_family != AF_UNSPEC) return std::nullopt;
@@ -135,8 +138,6 @@ std::optional<Link> read_link(const nlmsghdr& message) {
   read_kind(attributes, link);
   return link;
 }
-
-}  // namespace
 
 Result<std::vector<LinkAddress>> addresses(const Socket& socket, IfIndex ifindex) {
   ifaddrmsg header{};

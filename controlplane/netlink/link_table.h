@@ -17,6 +17,8 @@ struct Link {
   bool makes_ip6_addresses = false;  // by itself, from its MAC or at random
 };
 
+// Of one message of the kernel; nullopt: it tells of no link, or of one as a bridge sees it.
+[[nodiscard]] std::optional<Link> read_link(const nlmsghdr& message);
 // Every link with its addresses, in the order of their numbers.
 [[nodiscard]] Result<std::vector<LinkInfo>> list_links(const Socket& socket);
 // The link of that name, without its addresses; nullopt: there is none.

@@ -4,10 +4,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/if_link.h>
 #include <sys/socket.h>
 
 #include <chrono>
 
+#include "controlplane/netlink/link_table.h"
 #include "controlplane/netns/netns.h"
 #include "tests/unit/kernel_support.h"
 
@@ -159,6 +161,31 @@ TEST_F(NetlinkTest, ListsLinksWithWhatTheyAre) {
   EXPECT_THAT(veth.addresses, IsEmpty());
   EXPECT_EQ(find("lo").kind, "");
   EXPECT_EQ(find("lo").mtu, 65535);
+}
+
+// As the kernel tells of a VLAN device: with IFLA_LINK_NETNSID if its parent is in another namespace.
+LinkInfo vlan_device(bool moved) {
+  ifinfomsg header{};
+  header.ifi_index = 7;
+  netlink::Request message(RTM_NEWLINK, 0, header);
+  message.text(IFLA_IFNAME, "eth1.100").u32(IFLA_LINK, 3);
+  if (moved) message.u32(IFLA_LINK_NETNSID, 0);
+  message.nested(IFLA_LINKINFO, [](netlink::Request& info) {
+    info.text(IFLA_INFO_KIND, "vlan").nested(IFLA_INFO_DATA, [](netlink::Request& data) {
+      data.u32(IFLA_VLAN_ID, 100);  // a host's 16 bits, read as such
+    });
+  });
+  const auto link = netlink::read_link(*nlmsg_hdr(message.get()));
+  EXPECT_TRUE(link.has_value());
+  return link ? link->info : LinkInfo{};
+}
+
+TEST(LinkMessage, AParentOfAnotherNamespaceIsNone) {
+  EXPECT_EQ(vlan_device(false).kind, "vlan");
+  EXPECT_EQ(vlan_device(false).vid, Vid{100});
+  EXPECT_EQ(vlan_device(false).parent, IfIndex{3});
+  EXPECT_EQ(vlan_device(true).vid, Vid{100});
+  EXPECT_EQ(vlan_device(true).parent, IfIndex{});
 }
 
 TEST_F(NetlinkTest, HandoffIsMadeWhole) {
@@ -447,8 +474,14 @@ TEST_F(NetlinkTest, OverrunCountsAsRelevant) {
   ASSERT_EQ(::setsockopt(links_->events_fd(), SOL_SOCKET, SO_RCVBUF, &smallest, sizeof(smallest)), 0);
   for (int i = 0; i < 20; ++i)
     ASSERT_EQ(in_router("route add 10." + std::to_string(i) + ".0.0/16 via 192.0.2.2"), "");
+  // Of this one there is no event any more.
+  ASSERT_EQ(in_router("link add xktcd0 type veth peer name xktcd1"), "");
+  const std::uint64_t before = links_->overruns();
   EXPECT_EQ(drained(), true);
+  EXPECT_EQ(links_->overruns(), before + 1);
+  EXPECT_EQ(find("xktcd0").kind, "veth");
   EXPECT_EQ(drained(), false);
+  EXPECT_EQ(links_->overruns(), before + 1);
 }
 
 }  // namespace
