@@ -6,8 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
-#include <set>
 
 #include <systemd/sd-daemon.h>
 
@@ -216,14 +214,7 @@ api::Answer<api::ReloadView> Daemon::act_on_vrf(const std::string& vrf, api::Vrf
                      : action == api::VrfAction::remove ? std::optional(AdminState::deleted)
                                                         : std::nullopt;
   if (torn_down_) return std::unexpected(api::Failure{503, {"xdp-kead was torn down and is ending"}});
-  std::string directory;
-  for (const Vrf& gone : reconciler_->deleted()) {
-    if (gone.name == vrf && gone.engine == Engine::kea)
-      directory = first_model_.appliance.state_dir + "/kea/" + vrf;
-  }
-  for (const auto& [id, kea] : reconciler_->desired().keas) {
-    if (kea.spec.vrf_name == vrf) directory = kea.spec.directory;
-  }
+  const auto directory = reconciler_->lease_directory(vrf);
   auto report = reconciler_->set_admin(vrf, state);
   watch_dataplane();
   if (!report) {
@@ -241,32 +232,45 @@ api::Answer<api::ReloadView> Daemon::act_on_vrf(const std::string& vrf, api::Vrf
   api::ReloadView view{.generation = reconciler_->generation(), .steps = std::move(report->steps)};
   for (const std::string& failure : report->failures)
     view.steps.push_back("not done, tried again: " + failure);
-  if (purge && !directory.empty()) {
-    to_purge_[directory] = vrf;
-    view.steps.push_back("vrf " + vrf + ": delete its leases in " + directory + " when its Kea has ended");
-    purge_what_ended();
-  }
+  if (std::string done = act_on_leases(vrf, action, purge, directory); !done.empty())
+    view.steps.push_back("vrf " + vrf + ": " + done);
+  purge_what_ended();
   return view;
 }
 
-// Of a Kea that still ends it would write some of it again.
+// What is to become of its leases; empty: they stay, as nobody ever wanted otherwise.
+std::string Daemon::act_on_leases(const std::string& vrf, api::VrfAction action, bool purge,
+                                  const std::optional<std::string>& directory) {
+  if (action == api::VrfAction::remove) {
+    if (!purge) return {};
+    if (!directory) return "it has no leases of its own on this machine: none are deleted";
+    purges_.ask(*directory, vrf);
+    return "delete its leases in " + *directory + " when its Kea has ended";
+  }
+  if (!directory || !purges_.take_back(*directory)) return {};
+  const std::string text = "its leases in " + *directory + " were to be deleted and are kept";
+  events_.record(
+      {.level = EventLevel::warning, .kind = event::kVrfPurged, .vrf = vrf, .interface = {}, .text = text});
+  return text;
+}
+
 void Daemon::purge_what_ended() {
-  if (to_purge_.empty()) return;
-  std::set<std::string> in_use;
-  for (const KeaStatus& status : adapters_->keas->status()) in_use.insert(status.directory);
-  for (const auto& [vrf, kea] : reconciler_->desired().keas) in_use.insert(kea.spec.directory);
-  std::erase_if(to_purge_, [&](const auto& entry) {
-    if (in_use.contains(entry.first)) return false;
-    std::error_code error;
-    std::filesystem::remove_all(entry.first, error);
-    events_.record({.level = error ? EventLevel::error : EventLevel::info,
+  const auto outcomes =
+      purges_.look(adapters_->keas->status(), reconciler_->desired().keas, reconciler_->admin());
+  for (const Purges::Outcome& outcome : outcomes) {
+    const bool failed = !outcome.error.empty();
+    std::string text = "its leases in " + outcome.directory + " are deleted";
+    if (failed) text = outcome.directory + " cannot be deleted: " + outcome.error;
+    if (outcome.kept)
+      text = "its leases in " + outcome.directory + " were to be deleted and are kept: they are served again";
+    events_.record({.level = failed         ? EventLevel::error
+                             : outcome.kept ? EventLevel::warning
+                                            : EventLevel::info,
                     .kind = event::kVrfPurged,
-                    .vrf = entry.second,
+                    .vrf = outcome.vrf,
                     .interface = {},
-                    .text = error ? entry.first + " cannot be deleted: " + error.message()
-                                  : "its leases in " + entry.first + " are deleted"});
-    return true;
-  });
+                    .text = std::move(text)});
+  }
 }
 
 api::Answer<api::TeardownView> Daemon::teardown() {
@@ -344,17 +348,16 @@ void Daemon::on_dataplane() {
 }
 
 void Daemon::on_links() {
-  const auto relevant = adapters_->links->drain_events();
-  if (!relevant) spdlog::error("msg=\"netlink events\" error=\"{}\"", quoted(relevant.error().message));
-  if (const std::uint64_t overruns = adapters_->links->overruns(); overruns != overruns_seen_) {
-    overruns_seen_ = overruns;
+  const LinkWatch::News news = link_watch_.drain(*adapters_->links);
+  if (!news.error.empty()) spdlog::error("msg=\"netlink events\" error=\"{}\"", quoted(news.error));
+  if (news.lost) {
     events_.record({.level = EventLevel::warning,
                     .kind = event::kResync,
                     .vrf = {},
                     .interface = {},
                     .text = "netlink events were lost in a burst: everything is looked at anew"});
   }
-  if (!relevant || *relevant) refresh_soon(kDebounceMs);
+  if (news.look) refresh_soon(kDebounceMs);
 }
 
 void Daemon::on_keas() {

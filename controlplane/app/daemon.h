@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -16,8 +15,10 @@
 #include "controlplane/app/event_log.h"
 #include "controlplane/app/event_loop.h"
 #include "controlplane/app/event_watch.h"
+#include "controlplane/app/link_watch.h"
 #include "controlplane/app/loop_control.h"
 #include "controlplane/app/options.h"
+#include "controlplane/app/purges.h"
 #include "controlplane/app/server_watch.h"
 #include "controlplane/reconcile/reconciler.h"
 
@@ -42,6 +43,8 @@ class Daemon {
   [[nodiscard]] api::Answer<api::ConfigDiffView> config_diff(const std::optional<api::ConfigText>& text);
   [[nodiscard]] api::Answer<api::ReloadView> act_on_vrf(const std::string& vrf, api::VrfAction action,
                                                         bool purge);
+  [[nodiscard]] std::string act_on_leases(const std::string& vrf, api::VrfAction action, bool purge,
+                                          const std::optional<std::string>& directory);
   [[nodiscard]] api::Answer<api::TeardownView> teardown();
   void purge_what_ended();
   void refresh(bool retry_now);
@@ -80,10 +83,10 @@ class Daemon {
   bool refresh_pending_ = false;
   bool strays_stopped_ = false;
   bool torn_down_ = false;
-  std::uint64_t overruns_seen_ = 0;
+  LinkWatch link_watch_;
   std::uint64_t watchdog_us_ = 0;  // systemd's limit; 0: it does not watch
   std::uint64_t watchdog_told_ms_ = 0;
-  std::map<std::string, std::string> to_purge_;              // directories of Keas that are ending -> VRF
+  Purges purges_;
   std::pair<bool, std::uint32_t> dataplane_seen_{false, 0};  // connected, connects
   ServerWatch server_watch_;
 };

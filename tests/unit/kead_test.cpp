@@ -16,8 +16,10 @@
 
 #include "controlplane/app/event_loop.h"
 #include "controlplane/app/exclusive.h"
+#include "controlplane/app/link_watch.h"
 #include "controlplane/app/loop_control.h"
 #include "controlplane/app/options.h"
+#include "controlplane/app/purges.h"
 #include "controlplane/app/server_watch.h"
 #include "controlplane/app/views.h"
 #include "controlplane/kea/leases.h"
@@ -265,6 +267,101 @@ TEST_F(Served, ServersElsewhereAreShownAsTheDataplaneSeesThem) {
   machine_.remove_link("eth3");
   (*daemon_)->refresh(true);
   EXPECT_EQ(views().servers()[0].state, "unreachable");
+}
+
+// ---- events of the kernel --------------------------------------------------------------------------
+
+TEST_F(Served, EventsThatWereLostAreALookAtEverything) {
+  serve();
+  LinkWatch watch;
+  Links& links = parts_machine().links;
+  EXPECT_FALSE(watch.drain(links).look);
+  machine_.events = true;
+  EXPECT_TRUE(watch.drain(links).look);
+  EXPECT_FALSE(watch.drain(links).look);
+  machine_.add_link("eth2");
+  ++machine_.overruns;
+  const LinkWatch::News news = watch.drain(links);
+  EXPECT_TRUE(news.lost);
+  ASSERT_TRUE(news.look);
+  EXPECT_EQ(vrf("blue").state, "degraded");
+  (*daemon_)->refresh(false);
+  EXPECT_EQ(vrf("blue").state, "serving") << vrf("blue").reason;
+  EXPECT_EQ(vrf("blue").attachments_serving, 2u);
+  EXPECT_FALSE(watch.drain(links).look) << "told once";
+  machine_.events_broken = true;
+  EXPECT_TRUE(watch.drain(links).look);
+  EXPECT_EQ(watch.drain(links).error, "no events");
+}
+
+// ---- leases of deleted VRFs ------------------------------------------------------------------------
+
+class Purged : public Served {
+ protected:
+  void SetUp() override {
+    Served::SetUp();
+    model_.appliance.state_dir = directory_;
+    serve();
+    leases_ = (*daemon_)->lease_directory("red").value();
+    std::filesystem::create_directories(leases_);
+  }
+  std::vector<Purges::Outcome> look(const std::vector<KeaStatus>& keas = {}) {
+    return purges_.look(keas, (*daemon_)->desired().keas, (*daemon_)->admin());
+  }
+  [[nodiscard]] bool there() const { return std::filesystem::exists(leases_); }
+  void remove() { ASSERT_TRUE((*daemon_)->set_admin("red", AdminState::deleted).has_value()); }
+
+  Purges purges_;
+  std::string leases_;
+};
+
+TEST_F(Purged, WhenItsKeaHasEnded) {
+  remove();
+  purges_.ask(leases_, "red");
+  KeaStatus ending;
+  ending.directory = leases_;
+  EXPECT_THAT(look({ending}), IsEmpty());
+  EXPECT_TRUE(there());
+  EXPECT_THAT(look(), ElementsAre(Purges::Outcome{"red", leases_, false, ""}));
+  EXPECT_FALSE(there());
+  EXPECT_THAT(look(), IsEmpty());
+}
+
+TEST_F(Purged, NotOnceItIsTakenBack) {
+  remove();
+  purges_.ask(leases_, "red");
+  ASSERT_TRUE((*daemon_)->set_admin("red", std::nullopt).has_value());
+  EXPECT_TRUE(purges_.take_back(leases_));
+  EXPECT_FALSE(purges_.take_back(leases_));
+  remove();
+  EXPECT_THAT(look(), IsEmpty());
+  EXPECT_TRUE(there()) << "a later delete does not mean them";
+}
+
+TEST_F(Purged, NotOnceItIsServedAgainInSomeOtherWay) {
+  remove();
+  purges_.ask(leases_, "red");
+  KeaStatus ending;
+  ending.directory = leases_;
+  Model without = model_;
+  without.vrfs.erase(without.vrfs.begin());
+  ASSERT_TRUE((*daemon_)->change(without).has_value());
+  ASSERT_TRUE((*daemon_)->change(model_).has_value());
+  EXPECT_THAT(look({ending}), ElementsAre(Purges::Outcome{"red", leases_, true, ""}));
+  remove();
+  EXPECT_THAT(look(), IsEmpty());
+  EXPECT_TRUE(there());
+}
+
+// The machine could not be looked at since: it is desired still.
+TEST_F(Purged, NotBeforeItIsTakenOff) {
+  purges_.ask(leases_, "red");
+  AdminTable deleted;
+  deleted.set("red", AdminState::deleted);
+  EXPECT_THAT(purges_.look({}, (*daemon_)->desired().keas, deleted), IsEmpty());
+  EXPECT_TRUE(there());
+  remove();
+  EXPECT_EQ(look().size(), 1u);
 }
 
 TEST(ServerWatch, TellsDeathsAndReturnsOnce) {

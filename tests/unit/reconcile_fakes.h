@@ -75,6 +75,9 @@ class FakeMachine {
   std::map<Ip4, NextHop> routes;
   std::map<int, std::pair<IfIndex, std::uint16_t>> sockets;  // descriptor -> whose
   std::set<IfIndex> foreign_xdp;
+  bool events = false;  // that matter, to be drained
+  bool events_broken = false;
+  std::uint64_t overruns = 0;
   std::vector<VrfCounts> counts;
   std::vector<ServerStatus> servers;
   std::map<std::string, Result<std::string>> kea_answers;  // by command
@@ -175,8 +178,11 @@ class FakeLinks final : public Links {
     return route == machine_.routes.end() ? NextHop{} : route->second;
   }
   int events_fd() const override { return -1; }
-  Result<bool> drain_events() override { return false; }
-  std::uint64_t overruns() const override { return 0; }
+  Result<bool> drain_events() override {
+    if (machine_.events_broken) return std::unexpected(Error{"no events"});
+    return std::exchange(machine_.events, false);
+  }
+  std::uint64_t overruns() const override { return machine_.overruns; }
 
  private:
   FakeMachine& machine_;
