@@ -99,10 +99,11 @@ struct ServerView {
 struct VrfView {
   std::string name;
   std::uint32_t id = 0;
-  std::string origin;  // "configured", "discovered"
-  std::string device;  // the kernel's VRF device; empty: none
-  std::string engine;  // "kea", "relay"
-  std::string state;   // "serving", "degraded", "pending"
+  std::string origin;       // "configured", "discovered"; "awaited": decided of, not there since the start
+  std::string device;       // the kernel's VRF device; empty: none
+  std::uint32_t table = 0;  // of that device; 0: it is not there
+  std::string engine;       // "kea", "relay"
+  std::string state;        // "serving", "degraded", "pending"
   std::string reason;
   std::string netns;
   std::string handoff;  // host-side interface

@@ -104,6 +104,7 @@ void each_field(Is<VrfView> auto& v, auto&& f) {
   f("id", v.id);
   f("origin", v.origin);
   f("device", v.device);
+  f("table", v.table);
   f("engine", v.engine);
   f("state", v.state);
   f("reason", v.reason);

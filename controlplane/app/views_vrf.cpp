@@ -104,6 +104,7 @@ std::vector<VrfView> Views::vrfs() const {
                  .id = id.value,
                  .origin = origin_text(vrf.found),
                  .device = vrf.device,
+                 .table = reconciler_.vrf_table(vrf.device),
                  .engine = std::string(name_of(vrf.engine)),
                  .state = now.state,
                  .reason = now.reason,
@@ -132,9 +133,21 @@ std::vector<VrfView> Views::vrfs() const {
     view.name = vrf.name;
     view.origin = origin_text(vrf.found);
     view.device = vrf.device;
+    view.table = reconciler_.vrf_table(vrf.device);
     view.engine = std::string(name_of(vrf.engine));
     view.state = "deleted";
     view.reason = "deleted by an operator; xdp-keactl vrf resume brings it back";
+    views.push_back(std::move(view));
+  }
+  for (const std::string& name : reconciler_.awaited()) {
+    const auto state = reconciler_.admin().find(name);
+    if (!state) continue;
+    VrfView view;
+    view.name = name;
+    view.origin = "awaited";
+    view.state = *state == AdminState::deleted ? "deleted" : "draining";
+    view.reason =
+        "by an operator; it was not there since xdp-kead started; xdp-keactl vrf resume forgets this";
     views.push_back(std::move(view));
   }
   return views;

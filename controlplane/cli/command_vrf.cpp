@@ -19,6 +19,9 @@ void print_vrf(const api::VrfBody& body, std::ostream& out) {
   out << "state:    " << safe_text(vrf.state);
   if (!vrf.reason.empty()) out << " (" << safe_text(vrf.reason) << ")";
   out << '\n';
+  out << "device:   " << safe_text(or_dash(vrf.device));
+  if (vrf.table != 0) out << ", table " << vrf.table;
+  out << '\n';
   out << "subnets:  " << joined(vrf.subnets) << '\n';
   out << "servers:  " << joined(vrf.servers) << '\n';
   out << "netns:    " << safe_text(or_dash(vrf.netns)) << '\n';

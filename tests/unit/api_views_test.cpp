@@ -85,7 +85,7 @@ std::string error_of(const std::string& json) {
 
 TEST(Views, ErrorsNameTheField) {
   const std::string rest =
-      R"("origin":"","device":"","engine":"kea","state":"","reason":"","netns":"","handoff":"","giaddr":"",)"
+      R"("origin":"","device":"","table":0,"engine":"kea","state":"","reason":"","netns":"","handoff":"","giaddr":"",)"
       R"("attachments":1,"attachments_serving":1,"subnets":[],"servers":[],"queue_capacity":512})";
   EXPECT_EQ(error_of("[]"), "the document: not an object");
   EXPECT_EQ(error_of("{}"), "vrfs: missing");

@@ -269,6 +269,37 @@ TEST_F(Served, ServersElsewhereAreShownAsTheDataplaneSeesThem) {
   EXPECT_EQ(views().servers()[0].state, "unreachable");
 }
 
+TEST_F(Served, AVrfsDeviceIsShownWithItsTable) {
+  machine_.add_link("vrf-red");
+  machine_.state.links.back().kind = "vrf";
+  machine_.state.links.back().vrf_table = 4711;
+  model_.vrfs[0].device = "vrf-red";
+  serve();
+  EXPECT_EQ(vrf("red").device, "vrf-red");
+  EXPECT_EQ(vrf("red").table, 4711u);
+  EXPECT_EQ(vrf("blue").table, 0u);
+  ASSERT_TRUE((*daemon_)->set_admin("red", AdminState::deleted).has_value());
+  EXPECT_EQ(vrf("red").table, 4711u);
+  machine_.remove_link("vrf-red");
+  (*daemon_)->refresh(true);
+  EXPECT_EQ(vrf("red").table, 0u);
+}
+
+TEST_F(Served, WhatAnOperatorDecidedOfAVrfThatIsNotThereYetIsShown) {
+  serve();
+  ASSERT_TRUE((*daemon_)->set_admin("red", AdminState::deleted).has_value());
+  const Vrf red = model_.vrfs[0];
+  model_.vrfs.erase(model_.vrfs.begin());
+  daemon_->restart();
+  serve();
+  EXPECT_EQ(vrf("red").state, "deleted");
+  EXPECT_THAT(vrf("red").reason, HasSubstr("not there since xdp-kead started"));
+  model_.vrfs.push_back(red);
+  serve();
+  EXPECT_THAT(vrf("red").reason, HasSubstr("brings it back"));
+  EXPECT_EQ(views().vrfs().size(), 2u);
+}
+
 // ---- events of the kernel --------------------------------------------------------------------------
 
 TEST_F(Served, EventsThatWereLostAreALookAtEverything) {
