@@ -123,19 +123,34 @@ def test_nak_after_a_subnet_change(site, segment):
 
 
 def move(site, clients, net):
-    """Every client ends up in the net, dhclient and dhcpcd by way of a NAK."""
-    naks = {c: len(packets(site, c, "dhcp.option.dhcp == 6")) for c in clients}
+    """Every client ends up in the net. dhclient and dhcpcd come back with their old address (one whose lease is
+    over just then does not), and whoever asks for it is refused."""
+    before = {c: (refusals(site, c), old_address_asked(site, c)) for c in clients}
     for client in clients:
         if client.kind == "udhcpc":
             client.renew()
         else:
             client.stop()
             client.start()
+    refused = 0
     for client in clients:
         wait_for(lambda c=client: c.lease()["address"].startswith(net), f"{client.name} to move to {net}",
                  2 * LEASE_TIME_S + 10)
-        if client.kind != "udhcpc":
-            assert len(packets(site, client, "dhcp.option.dhcp == 6")) > naks[client], f"{client.name} was never refused"
+        if client.kind != "udhcpc" and old_address_asked(site, client) > before[client][1]:
+            seen = [(p["type"], p["ip.src"], p["ip.dst"]) for p in packets(site, client, "dhcp")]
+            assert refusals(site, client) > before[client][0], f"{client.name} was not refused: {seen[-12:]}"
+            refused += 1
+    assert refused > 0, "nobody asked for an address of the old subnet"
+
+
+def refusals(site, client):
+    return len(packets(site, client, "dhcp.option.dhcp == 6"))
+
+
+def old_address_asked(site, client):
+    """How often it has asked as after a reboot: a requested address, no server (RFC 2131 4.3.2)."""
+    return len(packets(site, client, "dhcp.option.dhcp == 3 && dhcp.option.requested_ip_address && "
+                                     "!dhcp.option.dhcp_server_id"))
 
 
 @pytest.mark.parametrize("segment", SEGMENTS)

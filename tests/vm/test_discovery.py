@@ -289,7 +289,8 @@ def test_random_events(site, capsys):
         world.history.append(what)
         if number % SETTLE_EVERY == 0:
             settle(site, world, f"XK_SEED={seed}, after {number} events: {world.history}")
-    assert {v["name"] for v in site.appliance.api("/v1/vrfs") if v["name"].startswith("vrf-r")} == set(world.vrfs)
+    wait_for(lambda: {v["name"] for v in site.appliance.api("/v1/vrfs") if v["name"].startswith("vrf-r")} == set(world.vrfs),
+             f"the VRFs {sorted(world.vrfs)} and no other")
     site.router.ip(*(f"link del {name}" for name in [*world.devices, *world.vrfs]))
     wait_for(lambda: not any(v["name"].startswith("vrf-r") for v in site.appliance.api("/v1/vrfs")), "all of it to go")
 
