@@ -17,27 +17,15 @@ import pathlib
 import statistics
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "lab"))
+from common import CLIENTS_CPU, DATAPLANE_CPU, appliance_config, say
+from xkl.appliance import Appliance
+from xkl.lab import Lab, LabError, in_netns, remove_leftovers, run, wait_for
 
-from xkl.appliance import Appliance  # noqa: E402
-from xkl.lab import Lab, LabError, in_netns, remove_leftovers, run, wait_for  # noqa: E402
-
-CLIENTS_CPU, DATAPLANE_CPU = 0, 1
 RATE, SECONDS, REPEATS = 500, 8, 3
 CLIENTS = 2000
 FIRST, LAST = -20, -10  # niceness; the flooder still goes before whatever else the machine does
 
 CONFIG = """
-[appliance]
-name = "xklb"
-state_dir = "{dir}/state"
-run_dir = "{dir}/run"
-bpf_dir = "/sys/fs/bpf/xkl-bench"
-api_socket = "{dir}/run/api.sock"
-
-[[dataplane.lcore]]
-cpu = {cpu}
-loops = ["rx", "vrf", "tx"]
 
 [[vrf]]
 name = "flood"
@@ -85,10 +73,6 @@ KEA = {"Dhcp4": {
     "loggers": [{"name": "kea-dhcp4", "severity": "WARN", "output_options": [{"output": "stdout"}]}]}}
 
 
-def say(text):
-    print(text, flush=True)
-
-
 def prefer(process, niceness):
     """Gives a process a priority before those of all sessions: nice alone counts within its own where the kernel
     groups tasks by session."""
@@ -116,9 +100,7 @@ class Site:
             run("ip", "-n", ns, "route", "add", "default", "via", f"{network}.1")
         self.generator = Appliance.binary("xdp-kea-gen")
         self.start_kea()
-        directory = lab.directory / "appliance"
-        directory.mkdir()
-        self.appliance = Appliance(lab, self.router, CONFIG.format(dir=directory, cpu=DATAPLANE_CPU)).start()
+        self.appliance = Appliance(lab, self.router, appliance_config(lab, CONFIG)).start()
         prefer(self.appliance.dataplane, FIRST)
         # Nothing is measured before both ways work.
         for place in (self.victim(), self.neighbour()):

@@ -18,12 +18,11 @@ import re
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "lab"))
-
-from xkl.appliance import Appliance  # noqa: E402
-from xkl.kernel import SMALL  # noqa: E402
-from xkl.lab import Lab, LabError, remove_leftovers, run, wait_for  # noqa: E402
-from xkl.topology import appliance_section, attachment, vrf  # noqa: E402
+from common import say
+from xkl.appliance import Appliance
+from xkl.kernel import SMALL
+from xkl.lab import Lab, LabError, remove_leftovers, run, wait_for
+from xkl.topology import appliance_section, attachment, vrf
 
 PKTGEN = pathlib.Path("/proc/net/pktgen")
 BASE = ["clone_skb 0", "delay 0", "dst_mac ff:ff:ff:ff:ff:ff", "src_mac_count 1024", "dst_min 255.255.255.255",
@@ -41,10 +40,6 @@ CASES = {
 }
 # Where else a packet may end when nobody paces the sender.
 FULL = ("port_overrun", "vrf_queue_full", "buffer_none")
-
-
-def say(text):
-    print(text, flush=True)
 
 
 class Pktgen:

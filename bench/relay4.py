@@ -11,12 +11,10 @@ import pathlib
 import statistics
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "lab"))
+from common import CLIENTS_CPU, DATAPLANE_CPU, appliance_config, say
+from xkl.appliance import Appliance
+from xkl.lab import Lab, LabError, in_netns, remove_leftovers, run, wait_for
 
-from xkl.appliance import Appliance  # noqa: E402
-from xkl.lab import Lab, LabError, in_netns, remove_leftovers, run, wait_for  # noqa: E402
-
-GENERATOR_CPU, RELAY_CPU = 0, 1
 CLIENTS = 8192
 TRIAL_SECONDS = 1.5
 LOSS_MAX = 0.001
@@ -25,16 +23,6 @@ REPEATS = 3
 RATE_MAX = 4_000_000
 
 CONFIG = """
-[appliance]
-name = "xklb"
-state_dir = "{dir}/state"
-run_dir = "{dir}/run"
-bpf_dir = "/sys/fs/bpf/xkl-bench"
-api_socket = "{dir}/run/api.sock"
-
-[[dataplane.lcore]]
-cpu = {cpu}
-loops = ["rx", "vrf", "tx"]
 
 [[vrf]]
 name = "clients"
@@ -47,10 +35,6 @@ engine = "relay"
   [vrf.relay]
   servers = ["192.0.2.2"]
 """
-
-
-def say(text):
-    print(text, flush=True)
 
 
 class Bench:
@@ -70,7 +54,7 @@ class Bench:
 
     def trial(self, rate):
         """Sends at this rate for TRIAL_SECONDS; returns the generator's figures with what arrived."""
-        done = run(*in_netns(self.clients), "taskset", "-c", GENERATOR_CPU, self.generator, "trial",
+        done = run(*in_netns(self.clients), "taskset", "-c", CLIENTS_CPU, self.generator, "trial",
                    "--interface", "gen0", "--sink-netns", f"/run/netns/{self.servers}", "--sink-interface", "up0",
                    "--rate", int(rate), "--seconds", TRIAL_SECONDS, "--clients", CLIENTS, "--samples", self.samples)
         result = json.loads(done.stdout.splitlines()[-1])
@@ -100,8 +84,7 @@ class Bench:
 
 def start_ours(bench):
     lab = bench.lab
-    appliance = Appliance(lab, bench.router, CONFIG.format(dir=lab.directory / "ours", cpu=RELAY_CPU))
-    (lab.directory / "ours").mkdir()
+    appliance = Appliance(lab, bench.router, appliance_config(lab, CONFIG))
     appliance.start()
     return lambda: (say("ours: " + law(appliance)), appliance.teardown())
 
@@ -113,7 +96,7 @@ def law(appliance):
 
 
 def start_peer(bench, name, argv):
-    process = bench.lab.spawn(bench.router, name, ["taskset", "-c", str(RELAY_CPU), *argv])
+    process = bench.lab.spawn(bench.router, name, ["taskset", "-c", str(DATAPLANE_CPU), *argv])
     return process.stop
 
 
@@ -161,8 +144,8 @@ def main():
     remove_leftovers("xklb")
     with Lab("b") as lab:
         bench = Bench(lab)
-        say(f"relay4: 300-byte DISCOVERs of {CLIENTS} clients, generator on CPU {GENERATOR_CPU}, relay on CPU "
-            f"{RELAY_CPU}, loss below {LOSS_MAX:.1%}, median of {REPEATS}")
+        say(f"relay4: 300-byte DISCOVERs of {CLIENTS} clients, generator on CPU {CLIENTS_CPU}, relay on CPU "
+            f"{DATAPLANE_CPU}, loss below {LOSS_MAX:.1%}, median of {REPEATS}")
         pps = {name: measure(bench, name, start) for name, start in relays(bench).items()}
     print(json.dumps({
         **{f"{name}_pps": round(rate) for name, rate in pps.items()},

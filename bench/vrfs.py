@@ -13,29 +13,14 @@ import pathlib
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "lab"))
+from common import CLIENTS_CPU, DATAPLANE_CPU, appliance_config, say
+from xkl.appliance import Appliance
+from xkl.lab import Lab, LabError, in_netns, remove_leftovers, run, wait_for
 
-from xkl.appliance import Appliance  # noqa: E402
-from xkl.lab import Lab, LabError, in_netns, remove_leftovers, run, wait_for  # noqa: E402
-
-GENERATOR_CPU, DATAPLANE_CPU = 0, 1
 VRFS_A_PORT = 2048
 FEW, MANY = 1024, 4096
 READY_TIMEOUT = 300
 RATE = 5000  # of the DISCOVERs that prove every VRF; all of them within a second
-
-HEAD = """
-[appliance]
-name = "xklb"
-state_dir = "{dir}/state"
-run_dir = "{dir}/run"
-bpf_dir = "/sys/fs/bpf/xkl-bench"
-api_socket = "{dir}/run/api.sock"
-
-[[dataplane.lcore]]
-cpu = {cpu}
-loops = ["rx", "vrf", "tx"]
-"""
 
 VRF = """
 [[vrf]]
@@ -56,13 +41,9 @@ engine = "relay"
 """
 
 
-def say(text):
-    print(text, flush=True)
-
-
-def config(directory, vrfs):
-    return HEAD.format(dir=directory, cpu=DATAPLANE_CPU) + "".join(
-        VRF.format(number=i, port=i // VRFS_A_PORT, vlan=1 + i % VRFS_A_PORT) for i in range(vrfs))
+def config(lab, vrfs):
+    return appliance_config(lab, "".join(
+        VRF.format(number=i, port=i // VRFS_A_PORT, vlan=1 + i % VRFS_A_PORT) for i in range(vrfs)))
 
 
 def rss_mib(process):
@@ -83,13 +64,11 @@ class Site:
             lab.veth(self.router, f"xkl-cli{port}", self.far, f"gen{port}")
             lab.veth(self.router, f"xkl-up{port}", self.far, f"up{port}")
             run(*in_netns(self.far), "ethtool", "-K", f"gen{port}", "txvlan", "off")
-        self.directory = lab.directory / "appliance"
-        self.directory.mkdir()
-        self.appliance = Appliance(lab, self.router, config(self.directory, FEW))
+        self.appliance = Appliance(lab, self.router, config(self.lab, FEW))
 
     def start(self, vrfs):
         """Both daemons with so many VRFs; returns the seconds until all serve."""
-        self.appliance.write_config(config(self.directory, vrfs))
+        self.appliance.write_config(config(self.lab, vrfs))
         started = time.monotonic()
         self.appliance.start_kead()
         self.appliance.start_dataplane()
@@ -98,7 +77,7 @@ class Site:
 
     def reload(self, vrfs):
         """Returns the seconds that the reload to so many VRFs takes, until all serve."""
-        self.appliance.write_config(config(self.directory, vrfs))
+        self.appliance.write_config(config(self.lab, vrfs))
         started = time.monotonic()
         self.appliance.ctl("reload")
         took = time.monotonic() - started
@@ -114,7 +93,7 @@ class Site:
             count = min(VRFS_A_PORT, vrfs - port * VRFS_A_PORT)
             vlans = ",".join(str(1 + i) for i in range(count))
             # Whole batches of 32 frames, in the order of the VLANs, which are sent in turn.
-            run(*in_netns(self.far), "taskset", "-c", GENERATOR_CPU, Appliance.binary("xdp-kea-gen"), "send",
+            run(*in_netns(self.far), "taskset", "-c", CLIENTS_CPU, Appliance.binary("xdp-kea-gen"), "send",
                 "--interface", f"gen{port}", "--rate", RATE, "--seconds", 2 * count / RATE, "--clients", count,
                 "--vlans", vlans)
 

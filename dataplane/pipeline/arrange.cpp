@@ -158,6 +158,22 @@ std::expected<std::vector<VrfQueue*>, Error> Pipeline::arrange_queues(const Forw
   return queues;
 }
 
+void Generation::lay_lanes() {
+  lanes.assign(XK_VRFS_MAX + 1, Lane{});
+  if (forwarding == nullptr) return;
+  for (const VrfEntry& vrf : forwarding->snapshot().vrfs) {
+    Lane& lane = lanes[vrf.id.value];
+    lane.vrf = &vrf;
+    const std::span<const Way> ways = forwarding->ways(vrf);
+    lane.server_count = static_cast<std::uint32_t>(ways.size());
+    if (ways.size() == 1) lane.only_way = ways.front();
+    const std::span<ServerSlot* const> slots = servers.of(vrf);
+    if (slots.empty()) continue;
+    lane.slots = slots.data();
+    lane.first_slot = slots.front();
+  }
+}
+
 std::unique_ptr<Generation> Pipeline::make_generation(std::shared_ptr<const Forwarding> forwarding,
                                                       std::vector<VrfQueue*> queues,
                                                       SlotsOfServers servers) const {
@@ -166,6 +182,7 @@ std::unique_ptr<Generation> Pipeline::make_generation(std::shared_ptr<const Forw
   generation->queues = std::move(queues);
   generation->servers = std::move(servers);
   generation->loops.resize(loops_.size());
+  generation->lay_lanes();
   generation->port_of_id.assign(std::size_t{1} << 16, nullptr);
   const auto entry_of = [&](const RuntimePort& port) -> const PortEntry* {
     if (generation->forwarding == nullptr || port.is_exception) return nullptr;

@@ -29,6 +29,20 @@ struct LoopView {
   bool polled = false;  // some rx queue has no descriptor to wait for
 };
 
+// What every packet of a VRF needs to be relayed, on one cache line: with thousands of VRFs each line is
+// fetched for a single packet.
+struct alignas(64) Lane {
+  const VrfEntry* vrf = nullptr;       // null: the snapshot has no such VRF
+  ServerSlot* const* slots = nullptr;  // of its servers; null: nothing is kept of them (SlotsOfServers)
+  ServerSlot* first_slot = nullptr;
+  std::uint32_t server_count = 0;
+  Way only_way;  // of a VRF with one server
+  [[nodiscard]] std::span<ServerSlot* const> server_slots() const {
+    return {slots, slots == nullptr ? 0 : server_count};
+  }
+};
+static_assert(sizeof(Lane) == 64);
+
 struct Generation {
   std::shared_ptr<const Forwarding> forwarding;  // null: nothing published yet
   std::vector<VrfQueue*> queues;                 // by VRF id
@@ -36,6 +50,10 @@ struct Generation {
   std::vector<RuntimePort*> port_of_id;          // by PortId; null: not here (yet, or any more)
   std::vector<LoopView> loops;
   SlotsOfServers servers;
+  HugeVector<Lane> lanes;  // by VRF id, of the above
+
+  // Lays out the lanes, once forwarding, queues and servers are there.
+  void lay_lanes();
 };
 
 }  // namespace xk

@@ -54,8 +54,7 @@ void Loop::find_place(const RxBinding& binding, Classified& classified) {
   classified.attachment = attachment;
   if (attachment == nullptr) return;
   rte_prefetch0(attachment);
-  rte_prefetch0(&attachment->circuit_id + 1);
-  rte_prefetch0(forwarding_->vrf(vrf));
+  rte_prefetch0(&generation_->lanes[vrf.value]);
   __builtin_prefetch(&counters_[vrf.value], 1);
   __builtin_prefetch(generation_->queues[vrf.value], 1);
 }

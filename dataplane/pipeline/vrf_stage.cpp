@@ -88,11 +88,13 @@ void Loop::look_up(const Waiting& waiting, Received& received) const {
   received.attachment = forwarding_ == nullptr ? nullptr : forwarding_->attachment(meta.attachment);
   received.vrf = nullptr;
   if (received.attachment == nullptr || received.attachment->vrf != waiting.vrf) return;
-  received.vrf = forwarding_->vrf(waiting.vrf);
-  if (received.vrf == nullptr) return;
-  rte_prefetch0(forwarding_->ways(*received.vrf).data());
-  const std::span<ServerSlot* const> slots = generation_->servers.of(*received.vrf);
-  if (!slots.empty()) rte_prefetch0(slots.front());
+  const Lane& lane = generation_->lanes[waiting.vrf.value];
+  received.vrf = lane.vrf;
+  if (lane.vrf == nullptr) return;
+  received.ways = lane.server_count == 1 ? std::span(&lane.only_way, 1) : forwarding_->ways(*lane.vrf);
+  rte_prefetch0(lane.vrf);
+  rte_prefetch0(&received.attachment->circuit_id + 1);
+  if (lane.first_slot != nullptr) rte_prefetch0(lane.first_slot);
 }
 
 void Loop::process_one(const Waiting& waiting, const Received& received) {
@@ -114,7 +116,7 @@ void Loop::process_one(const Waiting& waiting, const Received& received) {
 // To the servers chosen: the first takes the packet along, those after it get further packets made of it.
 void Loop::request(const Received& received, rte_mbuf* mbuf) {
   const VrfId vrf = received.vrf->id;
-  const std::span<ServerSlot* const> slots = generation_->servers.of(*received.vrf);
+  const std::span<ServerSlot* const> slots = generation_->lanes[vrf.value].server_slots();
   std::uint64_t chosen = slots.empty() ? 1 : choose_servers(received, slots);
   const auto first_index = static_cast<std::size_t>(std::countr_zero(chosen));
   chosen &= chosen - 1;
@@ -151,9 +153,9 @@ void Loop::request(const Received& received, rte_mbuf* mbuf) {
 
 // The server that sent it answers.
 void Loop::note_reply(const Emission& emission) {
-  const VrfEntry& vrf = *forwarding_->vrf(emission.out->vrf);
-  const std::span<ServerSlot* const> slots = generation_->servers.of(vrf);
-  const std::uint32_t index = forwarding_->server_index(vrf, emission.server);
+  const Lane& lane = generation_->lanes[forwarding_->attachment(emission.out)->vrf.value];
+  const std::span<ServerSlot* const> slots = lane.server_slots();
+  const std::uint32_t index = forwarding_->server_index(*lane.vrf, emission.server);
   if (index < slots.size()) count_reply(*slots[index], now_ms_);
 }
 

@@ -82,7 +82,7 @@ Verdict answer_arp(const Received& received, const Forwarding& forwarding, Mutab
   writer.ip4(arp.sender);
   const std::size_t length = std::max(kFrameMin, ethernet + kArpSize);
   writer.zeros(length - ethernet - kArpSize);
-  emission = Emission{&attachment, attachment.port, length};
+  emission = Emission{attachment.id, attachment.port, length};
   return {};
 }
 

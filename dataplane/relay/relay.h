@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "bpf/shared/walk.h"
 #include "dataplane/base/bytes.h"
@@ -22,12 +23,13 @@ struct Received {
   xk_headers headers{};
   const AttachmentEntry* attachment = nullptr;  // where it came in
   const VrfEntry* vrf = nullptr;                // of that attachment
+  std::span<const Way> ways{};                  // to its servers: Forwarding::ways
   std::uint64_t now_ms = 0;                     // monotonic, for RecentRequests
 };
 
 // Where a built frame goes.
 struct Emission {
-  const AttachmentEntry* out = nullptr;
+  AttachmentId out{};
   PortId port{};            // its port
   std::size_t length = 0;   // bytes of the frame
   bool answer_due = false;  // a request that this server answers, if it is there

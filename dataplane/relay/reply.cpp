@@ -196,7 +196,7 @@ Verdict send(const Received& received, const Forwarding& forwarding, const Recen
   if (length == 0) return Verdict::drop(XK_PACKET_TOO_BIG);
   emission.length =
       write_frame(attachment.outer, attachment.inner, port, destination, reply.message.xid(), length, out);
-  emission.out = &attachment;
+  emission.out = attachment.id;
   emission.port = attachment.port;
   if (received.attachment->role != AttachmentRole::handoff) emission.server = reply.datagram.source;
 

@@ -195,9 +195,8 @@ bool is_answer_due(const Received& received, const Forwarding& forwarding, const
 // Sends the request to one server.
 Verdict send(const Received& received, const Forwarding& forwarding, const Request& request,
              std::size_t server_index, RecentRequests& recent, MutableBytes out, Emission& emission) {
-  const std::span<const Way> ways = forwarding.ways(*received.vrf);
-  if (server_index >= ways.size()) return Verdict::drop(XK_SERVER_NONE);
-  const Way& way = ways[server_index];
+  if (server_index >= received.ways.size()) return Verdict::drop(XK_SERVER_NONE);
+  const Way& way = received.ways[server_index];
   const ServerEntry& server = way.server;
   if (!way.there || server.next_hop.is_zero() || server.source.is_zero())
     return Verdict::drop(XK_SERVER_UNRESOLVED);
@@ -216,7 +215,7 @@ Verdict send(const Received& received, const Forwarding& forwarding, const Reque
       write_frame(way.outer, way.inner, port,
                   Destination{server.next_hop, server.source, server.address, XK_DHCP4_SERVER_PORT},
                   request.message.xid(), written.length, out);
-  emission.out = forwarding.attachment(server.via);
+  emission.out = server.via;
   emission.port = way.port;
   emission.answer_due = is_answer_due(received, forwarding, request, server.address);
 

@@ -136,6 +136,7 @@ Outcome4 run_frame(const Forwarding& forwarding, PortId port, Bytes frame, Recen
     return result;
   }
   received.vrf = forwarding.vrf(received.attachment->vrf);
+  received.ways = forwarding.ways(*received.vrf);
   std::vector<std::uint8_t> out(kFrameMax);
   result.arp = walked == XK_WALK_ARP;
   if (result.arp) {
@@ -155,8 +156,9 @@ Outcome4 run_frame(const Forwarding& forwarding, PortId port, Bytes frame, Recen
 
 std::string broken_promise(const Forwarding& forwarding, const Outcome4& result) {
   if (result.verdict.dropped()) return is_drop(result.verdict.drop_reason) ? "" : "the drop's reason is none";
-  if (result.emission.out == nullptr) return "no way out";
-  const AttachmentEntry& out = *result.emission.out;
+  const AttachmentEntry* way_out = forwarding.attachment(result.emission.out);
+  if (way_out == nullptr) return "no way out";
+  const AttachmentEntry& out = *way_out;
   if (result.arp) return wrong_with_arp(result.frame);
   if (result.frame.size() != result.emission.length) return "longer than a frame can be";
   const std::size_t tags = (out.outer.vid.value != 0 ? 1u : 0u) + (out.inner.vid.value != 0 ? 1u : 0u);
