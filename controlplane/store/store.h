@@ -110,7 +110,7 @@ struct Health {
   std::string backend;        // "embedded", "etcd"
   std::string where;          // directory, or endpoints
   bool available = true;      // the last thing asked of it was done
-  std::string trouble;        // why not
+  std::string trouble;        // why not, or what else is wrong
   Revision revision = 0;      // newest known
   std::uint64_t queued = 0;   // transactions that wait to be durable
   std::uint64_t commits = 0;  // transactions made durable since the start
@@ -128,7 +128,8 @@ class Store {
   // wait together, and compare nothing, become durable together, by one sync or request: a caller that
   // commits one by one without waiting gets the throughput of large batches. Changes of the same key
   // happen in the order of the commits, also after a failure: with Fault::unavailable the caller does not
-  // know whether it was done, and may commit it again.
+  // know whether it was done, and may commit it again. No done may wait for the store itself
+  // (commit_and_wait, open_session, ...): it runs in the thread that would answer.
   virtual void commit(Transaction transaction, OnCommitted done) = 0;
   // The same, waiting for it.
   [[nodiscard]] StoreResult<Committed> commit_and_wait(Transaction transaction);
@@ -148,6 +149,9 @@ class Store {
   [[nodiscard]] virtual StoreResult<> compact(Revision revision) = 0;
 
   [[nodiscard]] virtual Health health() const = 0;
+
+ protected:
+  [[nodiscard]] virtual std::chrono::milliseconds call_timeout() const = 0;
 };
 
 // The first key that does not begin with the prefix: the end of the range of all that do.
