@@ -1,10 +1,10 @@
 #include <array>
 #include <cstring>
 
+#include "dataplane/dhcp/emit.h"
 #include "dataplane/dhcp/frame.h"
 #include "dataplane/dhcp/message4.h"
 #include "dataplane/dhcp/options4.h"
-#include "dataplane/relay/emit.h"
 #include "dataplane/relay/own_option82.h"
 #include "dataplane/relay/relay.h"
 

@@ -1,10 +1,10 @@
 #include <array>
 #include <cstring>
 
+#include "dataplane/dhcp/emit.h"
 #include "dataplane/dhcp/frame.h"
 #include "dataplane/dhcp/message4.h"
 #include "dataplane/dhcp/options4.h"
-#include "dataplane/relay/emit.h"
 #include "dataplane/relay/option82_policy.h"
 #include "dataplane/relay/own_option82.h"
 #include "dataplane/relay/relay.h"
@@ -226,6 +226,18 @@ Verdict send(const Received& received, const Forwarding& forwarding, const Reque
 }
 
 }  // namespace
+
+Outcome check_request(const Received& received, const Forwarding& forwarding) {
+  const auto datagram = check_datagram4(received.frame, received.headers);
+  if (!datagram) return datagram.error();
+  const auto message = parse_message(received, *datagram);
+  if (!message) return message.error();
+  const auto options = scan_options4(message->bytes());
+  if (!options) return options.error();
+  Request request{.datagram = *datagram, .message = *message, .options = *options};
+  const auto rules = check_rules(received, forwarding, request);
+  return rules ? XK_OUTCOME_COUNT : rules.error();
+}
 
 Verdict relay_request(const Received& received, const Forwarding& forwarding, std::size_t server_index,
                       RecentRequests& recent, MutableBytes out, Emission& emission) {

@@ -1,4 +1,4 @@
-// The frame around a message the relay sends, shared by requests and replies.
+// The frame around a message that is sent, shared by all who send one.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/forwarding.h"
 #include "dataplane/dhcp/frame.h"
-#include "dataplane/relay/relay.h"
+#include "dataplane/dhcp/received.h"
 
 namespace xk {
 
