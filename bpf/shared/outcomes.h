@@ -74,7 +74,16 @@
   X(DROP, PORT_OVERRUN, "port_overrun",                                                                      \
     "the port's receive ring was full before the dataplane saw the packet")                                  \
   X(DROP, VRF_DRAINING, "vrf_draining", "a DISCOVER in a VRF that takes no new clients")                     \
-  X(DROP, DATAPLANE_ENDED, "dataplane_ended", "in the hands of a dataplane process when it ended")
+  X(DROP, DATAPLANE_ENDED, "dataplane_ended", "in the hands of a dataplane process when it ended")           \
+  X(DROP, STATIC_RELEASED, "static_released", "RELEASE of a static lease: taken, the lease stays")           \
+  X(DROP, STATIC_DECLINED, "static_declined", "DECLINE of a static lease: another host uses its address")    \
+  X(DROP, STATIC_SILENT, "static_silent",                                                                    \
+    "REQUEST of a client with a static lease for another server, or for no address")                         \
+  X(NOTE, NOTE_STATIC_OFFER, "static_offer", "OFFER of a static lease, made by the dataplane")               \
+  X(NOTE, NOTE_STATIC_ACK, "static_ack", "ACK of a static lease, made by the dataplane")                     \
+  X(NOTE, NOTE_STATIC_NAK, "static_nak", "NAK for the sake of a static lease, made by the dataplane")        \
+  X(NOTE, NOTE_STATIC_OPTIONS_NO_ROOM, "static_options_no_room",                                             \
+    "some option was left out of the dataplane's own reply: the client takes no longer message")
 
 enum xk_outcome {
 #define XK_OUTCOME_ENUM(kind, name, text, explanation) XK_##name,

@@ -182,6 +182,12 @@ std::expected<void, Error> Daemon::handle(ipc::Channel& channel, ipc::Received r
                             return std::unexpected(Error{"a snapshot without its bytes"});
                           return on_publish(channel, message, received.fds[0]);
                         },
+                        [&](const ipc::StaticUpdate& update) -> std::expected<void, Error> {
+                          if (!is_set_up) return too_early();
+                          if (received.fds.size() != 1)
+                            return std::unexpected(Error{"static leases without their bytes"});
+                          return on_static_update(channel, update, received.fds[0]);
+                        },
                         // No answer is the answer of one that forwards nothing.
                         [&](const ipc::Ping& ping) -> std::expected<void, Error> {
                           if (!loops_move()) return {};
@@ -190,6 +196,7 @@ std::expected<void, Error> Daemon::handle(ipc::Channel& channel, ipc::Received r
                         [&](const ipc::Hello&) { return not_for_us(); },
                         [&](const ipc::Applied&) { return not_for_us(); },
                         [&](const ipc::Pong&) { return not_for_us(); },
+                        [&](const ipc::StaticApplied&) { return not_for_us(); },
                     },
                     received.message);
 }
@@ -270,6 +277,34 @@ std::expected<void, Error> Daemon::on_publish(ipc::Channel& channel, const ipc::
     spdlog::info("msg=\"snapshot in force\" generation={}", message.generation);
   }
   return channel.send(applied);
+}
+
+std::expected<void, Error> Daemon::on_static_update(ipc::Channel& channel, const ipc::StaticUpdate& update,
+                                                    const Fd& bytes) {
+  ipc::StaticApplied applied;
+  applied.serial = update.serial;
+  if (auto updated = update_static_leases(update, bytes); !updated) {
+    applied.error = updated.error().message;
+    spdlog::error("msg=\"static leases refused\" serial={} error=\"{}\"", update.serial, applied.error);
+  } else if (update.kind == ipc::StaticUpdateKind::finish) {
+    spdlog::info("msg=\"static leases in force\" leases={} bytes={}", pipeline_->static_lease_count(),
+                 pipeline_->static_lease_bytes());
+  }
+  return channel.send(applied);
+}
+
+std::expected<void, Error> Daemon::update_static_leases(const ipc::StaticUpdate& update, const Fd& bytes) {
+  auto encoded = ipc::read_sealed_memfd(bytes.get(), ipc::kStaticBytesMax);
+  if (!encoded) return std::unexpected(std::move(encoded.error()));
+  if (encoded->size() != update.bytes)
+    return std::unexpected(Error{"the static leases are not as long as announced"});
+  const auto changes = ipc::decode_static_changes(*encoded);
+  if (!changes) return std::unexpected(changes.error());
+  if (update.kind == ipc::StaticUpdateKind::change) return pipeline_->change_static_leases(*changes);
+  if (update.kind == ipc::StaticUpdateKind::begin) pipeline_->begin_static_leases();
+  auto loaded = pipeline_->load_static_leases(*changes);
+  if (!loaded || update.kind != ipc::StaticUpdateKind::finish) return loaded;
+  return pipeline_->finish_static_leases();
 }
 
 std::expected<void, Error> Daemon::publish(const ipc::Publish& message, const Fd& bytes) {

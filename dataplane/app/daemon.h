@@ -48,6 +48,10 @@ class Daemon {
   [[nodiscard]] std::expected<void, Error> on_publish(ipc::Channel& channel, const ipc::Publish& publish,
                                                       const Fd& bytes);
   [[nodiscard]] std::expected<void, Error> publish(const ipc::Publish& publish, const Fd& bytes);
+  [[nodiscard]] std::expected<void, Error> on_static_update(ipc::Channel& channel,
+                                                            const ipc::StaticUpdate& update, const Fd& bytes);
+  [[nodiscard]] std::expected<void, Error> update_static_leases(const ipc::StaticUpdate& update,
+                                                                const Fd& bytes);
   [[nodiscard]] std::expected<void, Error> on_sockets(const ipc::PortSockets& port, std::vector<Fd> fds);
 
   std::string control_path_;

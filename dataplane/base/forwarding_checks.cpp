@@ -4,6 +4,7 @@
 #include "bpf/shared/limits.h"
 #include "bpf/shared/walk.h"
 #include "dataplane/base/forwarding.h"
+#include "dataplane/base/static_lease.h"
 
 namespace xk {
 namespace {
@@ -13,6 +14,24 @@ constexpr std::size_t kSubOptionMax = 255;
 constexpr std::size_t kServersMax = 64;
 
 std::unexpected<Error> wrong(std::string message) { return std::unexpected(Error{std::move(message)}); }
+
+std::expected<void, Error> check_subnets(const VrfEntry& vrf) {
+  if (vrf.subnets.size() > XK_SUBNETS_MAX)
+    return wrong("it has more than " + std::to_string(XK_SUBNETS_MAX) + " subnets");
+  if (vrf.static_leases && vrf.engine == Engine::relay)
+    return wrong("its servers are elsewhere, so it has no static leases");
+  const SubnetEntry* before = nullptr;
+  for (const SubnetEntry& subnet : vrf.subnets) {
+    if (subnet.prefix.length > 32 || !subnet.prefix.contains(subnet.prefix.network))
+      return wrong("a subnet's prefix is none");
+    if (before != nullptr && before->prefix.broadcast() >= subnet.prefix.network)
+      return wrong("its subnets are out of order or overlap at " + to_string(subnet.prefix));
+    if (subnet.options.size() > kSubnetOptionsMax || !well_formed_options(subnet.options))
+      return wrong("the options of subnet " + to_string(subnet.prefix) + " are malformed or too long");
+    before = &subnet;
+  }
+  return {};
+}
 
 bool is_tag(const VlanTag& tag) {
   return tag.vid.value < XK_VID_RESERVED && (tag.tpid == XK_TPID_C || tag.tpid == XK_TPID_S);
@@ -56,7 +75,7 @@ std::expected<void, Error> check_vrf(const VrfEntry& vrf) {
   if (vrf.vss.value.size() + 1 > kSubOptionMax) return wrong("its VSS value is over 254 bytes");
   if (!std::has_single_bit(vrf.queue_depth)) return wrong("its queue depth is no power of two");
   if (vrf.quantum_bytes == 0) return wrong("its quantum is 0");
-  return {};
+  return check_subnets(vrf);
 }
 
 }  // namespace xk

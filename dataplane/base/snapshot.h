@@ -82,6 +82,19 @@ struct VssEntry {
   friend bool operator==(const VssEntry&, const VssEntry&) = default;
 };
 
+// What the dataplane's own replies say in a subnet. Its options are whole options, as in a message: subnet
+// mask, routers and all others but those that depend on the request; parts of one are side by side.
+struct SubnetEntry {
+  Prefix4 prefix{};
+  Ip4 server_identifier{};  // where no attachment says it; 0 = none
+  std::uint32_t lease_time_s = 0;
+  std::uint32_t renew_s = 0;
+  std::uint32_t rebind_s = 0;
+  std::string options;
+  friend bool operator==(const SubnetEntry&, const SubnetEntry&) = default;
+};
+inline constexpr std::size_t kSubnetOptionsMax = 4096;  // bytes
+
 // What every packet needs comes first, as in AttachmentEntry.
 struct alignas(64) VrfEntry {
   VrfId id{};
@@ -96,11 +109,13 @@ struct alignas(64) VrfEntry {
   bool server_id_override = false;     // sub-option 11
   bool relay_flags = false;            // sub-option 10
   bool draining = false;               // takes no new clients: DISCOVER is dropped
+  bool static_leases = false;          // the dataplane answers clients with a static lease
   std::uint16_t queue_depth = 512;     // packets, power of two
   std::uint32_t quantum_bytes = 2048;  // of the deficit-round-robin scheduler
   std::vector<ServerEntry> servers;    // server_mode says which of them a request goes to
   VssEntry vss{};
   std::string name;
+  std::vector<SubnetEntry> subnets;  // by network, apart from each other; with static_leases only
   friend bool operator==(const VrfEntry&, const VrfEntry&) = default;
 };
 

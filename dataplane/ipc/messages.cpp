@@ -85,6 +85,18 @@ void describe(auto& wire, Is<Applied> auto& applied) {
   wire.text(applied.error, kErrorTextMax);
 }
 
+void describe(auto& wire, Is<StaticUpdate> auto& update) {
+  wire.number(update.serial);
+  wire.choice(update.kind, StaticUpdateKind::finish);
+  wire.number(update.bytes);
+  wire.check(update.bytes <= kStaticBytesMax, "too many static leases at once");
+}
+
+void describe(auto& wire, Is<StaticApplied> auto& applied) {
+  wire.number(applied.serial);
+  wire.text(applied.error, kErrorTextMax);
+}
+
 void describe(auto& wire, Is<Ping> auto& ping) { wire.number(ping.token); }
 void describe(auto& wire, Is<Pong> auto& pong) { wire.number(pong.token); }
 
@@ -112,6 +124,9 @@ std::vector<std::uint8_t> encode(const Message& message) {
   const auto* applied = std::get_if<Applied>(&message);
   if (applied != nullptr && applied->error.size() > kErrorTextMax)
     return encode(Applied{applied->generation, applied->error.substr(0, kErrorTextMax)});
+  const auto* static_applied = std::get_if<StaticApplied>(&message);
+  if (static_applied != nullptr && static_applied->error.size() > kErrorTextMax)
+    return encode(StaticApplied{static_applied->serial, static_applied->error.substr(0, kErrorTextMax)});
   WireWriter wire;
   wire.number(kMagic);
   wire.number(static_cast<std::uint8_t>(kVersion));
@@ -143,7 +158,9 @@ std::expected<Message, Error> decode(Bytes datagram) {
 
 std::size_t descriptors_of(const Message& message) {
   if (const auto* port = std::get_if<PortSockets>(&message)) return std::size_t{2} * port->queues;
-  return std::holds_alternative<Hello>(message) || std::holds_alternative<Publish>(message) ? 1 : 0;
+  const bool one = std::holds_alternative<Hello>(message) || std::holds_alternative<Publish>(message) ||
+                   std::holds_alternative<StaticUpdate>(message);
+  return one ? 1 : 0;
 }
 
 }  // namespace xk::ipc

@@ -10,6 +10,10 @@
 //   kead -> dataplane   ReleasePorts{ifindexes}                    ports to close
 //   kead -> dataplane   Publish{generation} + [sealed memfd: encoded Snapshot]
 //   dataplane -> kead   Applied{generation, error text or empty}
+//   kead -> dataplane   StaticUpdate{serial, kind} + [sealed memfd: encoded static leases]   a whole table in
+//                       pieces (begin, more ..., finish) after every Hello, before the first Publish; then
+//                       single changes. They say VRF ids of the snapshot
+//   dataplane -> kead   StaticApplied{serial, error text or empty}   each is answered
 //   kead -> dataplane   Ping{token};  dataplane -> kead   Pong{token}
 #pragma once
 
@@ -21,12 +25,15 @@
 
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/snapshot.h"
+#include "dataplane/base/static_lease.h"
 
 namespace xk::ipc {
 
-inline constexpr std::uint32_t kVersion = 1;
-inline constexpr std::size_t kMessageMax = 64 * 1024;          // bytes of one datagram
-inline constexpr std::size_t kSnapshotMax = 64 * 1024 * 1024;  // bytes of an encoded snapshot
+inline constexpr std::uint32_t kVersion = 2;
+inline constexpr std::size_t kMessageMax = 64 * 1024;             // bytes of one datagram
+inline constexpr std::size_t kSnapshotMax = 64 * 1024 * 1024;     // bytes of an encoded snapshot
+inline constexpr std::size_t kStaticBytesMax = 16 * 1024 * 1024;  // bytes of the leases of one StaticUpdate
+inline constexpr std::uint32_t kStaticChangesMax = 64 * 1024;     // leases of one
 inline constexpr std::size_t kDescriptorsMax = 128;  // descriptors beside one datagram: 64 queues a port
 inline constexpr std::uint32_t kPortsMax = 8192;     // ports of a snapshot, held ports of a Hello
 inline constexpr std::uint32_t kEthdevsMax = 64;
@@ -122,7 +129,26 @@ struct Pong {
   friend bool operator==(const Pong&, const Pong&) = default;
 };
 
-using Message = std::variant<Hello, Settings, PortSockets, ReleasePorts, Publish, Applied, Ping, Pong>;
+// The static leases are in the descriptor beside it. change: they are in force when it is answered. begin:
+// a new table, to which they and those of every more belong; finish: they too, and the new table is in force
+// in the place of the old one.
+enum class StaticUpdateKind : std::uint8_t { change = 0, begin = 1, more = 2, finish = 3 };
+struct StaticUpdate {
+  std::uint64_t serial = 0;
+  StaticUpdateKind kind = StaticUpdateKind::change;
+  std::uint64_t bytes = 0;
+  friend bool operator==(const StaticUpdate&, const StaticUpdate&) = default;
+};
+
+// An error: some of it may have been done; the whole table is due.
+struct StaticApplied {
+  std::uint64_t serial = 0;
+  std::string error{};
+  friend bool operator==(const StaticApplied&, const StaticApplied&) = default;
+};
+
+using Message = std::variant<Hello, Settings, PortSockets, ReleasePorts, Publish, Applied, Ping, Pong,
+                             StaticUpdate, StaticApplied>;
 
 // One value has one encoding: what decodes encodes to the same bytes again. encode() returns no
 // bytes if a value is out of its bounds (a text too long, a ring size that is no power of two);
@@ -136,5 +162,10 @@ using Message = std::variant<Hello, Settings, PortSockets, ReleasePorts, Publish
 // by Forwarding::make.
 [[nodiscard]] std::vector<std::uint8_t> encode_snapshot(const Snapshot& snapshot);
 [[nodiscard]] std::expected<Snapshot, Error> decode_snapshot(Bytes bytes);
+
+// The same for the leases of a StaticUpdate. Each is fit for the dataplane (wrong_with_static_lease); what an
+// erased one does not need is empty.
+[[nodiscard]] std::vector<std::uint8_t> encode_static_changes(const std::vector<StaticChange>& changes);
+[[nodiscard]] std::expected<std::vector<StaticChange>, Error> decode_static_changes(Bytes bytes);
 
 }  // namespace xk::ipc

@@ -5,15 +5,16 @@
 namespace xk::ipc {
 namespace {
 
-constexpr std::uint32_t kSnapshotMagic = 0x786b7333;  // "xks3": changes with the format
+constexpr std::uint32_t kSnapshotMagic = 0x786b7334;  // "xks4": changes with the format
 
 constexpr std::uint16_t kSuboptionMax = 255;  // bytes of a sub-option's value (RFC 3046 2.0)
 
 // Bytes of the shortest encoding of each, so that a count can be refused before memory is taken.
 constexpr std::size_t kPortMin = 24;
 constexpr std::size_t kAttachmentMin = 47;
-constexpr std::size_t kVrfMin = 39;
+constexpr std::size_t kVrfMin = 44;
 constexpr std::size_t kServerMin = 18;
+constexpr std::size_t kSubnetMin = 23;
 
 void vlan_tag(auto& wire, auto& tag) {
   wire.number(tag.vid);
@@ -73,6 +74,17 @@ void server_entry(auto& wire, auto& server) {
   wire.address(server.source);
 }
 
+void subnet_entry(auto& wire, auto& subnet) {
+  wire.address(subnet.prefix.network);
+  wire.number(subnet.prefix.length);
+  wire.check(subnet.prefix.length <= 32, "prefix length");
+  wire.address(subnet.server_identifier);
+  wire.number(subnet.lease_time_s);
+  wire.number(subnet.renew_s);
+  wire.number(subnet.rebind_s);
+  wire.text(subnet.options, static_cast<std::uint16_t>(kSubnetOptionsMax));
+}
+
 void vrf_entry(auto& wire, auto& vrf) {
   vrf_id(wire, vrf.id);
   wire.text(vrf.name, kNameMax);
@@ -93,6 +105,8 @@ void vrf_entry(auto& wire, auto& vrf) {
   wire.number(vrf.queue_depth);
   wire.number(vrf.quantum_bytes);
   wire.flag(vrf.draining);
+  wire.flag(vrf.static_leases);
+  wire.list(vrf.subnets, XK_SUBNETS_MAX, kSubnetMin, [](auto& w, auto& subnet) { subnet_entry(w, subnet); });
 }
 
 void describe(auto& wire, auto& snapshot) {

@@ -110,6 +110,7 @@ void Loop::adopt() {
   const std::uint64_t epoch = shared_.epoch.load(std::memory_order_acquire);
   generation_ = shared_.generation.load(std::memory_order_acquire);
   forwarding_ = generation_->forwarding.get();
+  static_leases_ = shared_.static_leases.load(std::memory_order_acquire);
   view_ = &generation_->loops[index_];
   alone_ = shared_.loops.size() == 1;
   scheduler_.set_alone(alone_);

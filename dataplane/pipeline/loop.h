@@ -18,6 +18,7 @@
 #include "dataplane/pipeline/packet.h"
 #include "dataplane/pipeline/scheduler.h"
 #include "dataplane/relay/relay.h"
+#include "dataplane/serve/static_table.h"
 
 namespace xk {
 
@@ -33,7 +34,8 @@ struct Shared {
   std::uint32_t idle_spin_us = 50;
   std::uint64_t (*now_ms)() = nullptr;
   std::atomic<const Generation*> generation{nullptr};
-  std::atomic<std::uint64_t> epoch{0};  // counts the changes of generation
+  std::atomic<const StaticTable*> static_leases{nullptr};  // null: there are none
+  std::atomic<std::uint64_t> epoch{0};                     // counts the changes of both
   std::atomic<bool> stop{false};
   std::vector<Loop*> loops;
 };
@@ -114,6 +116,10 @@ class Loop {
   void process_batch();
   void look_up(const Waiting& waiting, Received& received) const;
   void process_one(const Waiting& waiting, const Received& received);
+  [[nodiscard]] bool has_static_leases(const VrfEntry& vrf) const {
+    return vrf.static_leases && static_leases_ != nullptr && static_leases_->concerns(vrf.id);
+  }
+  [[nodiscard]] bool answer_request(const Received& received, rte_mbuf* mbuf);
   void request(const Received& received, rte_mbuf* mbuf);
   void note_reply(const Emission& emission);
   void finish(rte_mbuf* in, const Verdict& verdict, const Emission& emission, PacketKind kind);
@@ -139,6 +145,7 @@ class Loop {
 
   const Generation* generation_ = nullptr;
   const Forwarding* forwarding_ = nullptr;
+  const StaticTable* static_leases_ = nullptr;
   const LoopView* view_ = nullptr;
   std::atomic<std::uint64_t> epoch_{0};
   std::uint64_t now_ms_ = 0;

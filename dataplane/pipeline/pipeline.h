@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "dataplane/base/forwarding.h"
+#include "dataplane/base/static_lease.h"
 #include "dataplane/pipeline/counters_region.h"
 #include "dataplane/pipeline/loop.h"
 #include "dataplane/pipeline/server_slots.h"
@@ -63,6 +65,18 @@ class Pipeline {
   [[nodiscard]] std::expected<void, Error> publish(std::unique_ptr<const Forwarding> forwarding);
   [[nodiscard]] std::uint64_t generation() const;
 
+  // Changes the static leases, in this order. On return every loop answers by them; loops that look meanwhile
+  // find each lease as it was or as it is. An Error: those before the one it names are in force.
+  [[nodiscard]] std::expected<void, Error> change_static_leases(std::span<const StaticChange> changes);
+  // The same for a table that is not in force yet, beside the one that is: first, or what was begun is
+  // forgotten; any number of times; then in the place of the old one as a whole. An Error: it is forgotten.
+  void begin_static_leases();
+  [[nodiscard]] std::expected<void, Error> load_static_leases(std::span<const StaticChange> changes);
+  [[nodiscard]] std::expected<void, Error> finish_static_leases();
+  // Static leases in force, and the memory they take.
+  [[nodiscard]] std::size_t static_lease_count() const;
+  [[nodiscard]] std::size_t static_lease_bytes() const;
+
   // Whether every loop begins a new iteration within that time: idle ones are woken for it.
   [[nodiscard]] bool moves(std::chrono::milliseconds at_most);
 
@@ -98,6 +112,8 @@ class Pipeline {
   std::vector<std::unique_ptr<Loop>> loops_;
   std::vector<std::thread> threads_;
   std::unique_ptr<Generation> generation_;
+  std::unique_ptr<StaticTable> static_leases_;  // in force; null: there never were any
+  std::unique_ptr<StaticTable> loading_;
   ServerSlots server_slots_;
   QueuePool queue_pool_;
   std::vector<QueuePool::Handle> queues_;  // of the VRFs of the snapshot in force

@@ -7,6 +7,7 @@
 #include "dataplane/pipeline/loop.h"
 #include "dataplane/relay/choose_servers.h"
 #include "dataplane/relay/server_health.h"
+#include "dataplane/serve/static_rules.h"
 
 namespace xk {
 namespace {
@@ -107,10 +108,24 @@ void Loop::process_one(const Waiting& waiting, const Received& received) {
     const Verdict verdict = answer_arp(received, *forwarding_, frame_room(spare_), emission);
     return finish(mbuf, verdict, emission, PacketKind::arp);
   }
-  if (received.attachment->role == AttachmentRole::client) return request(received, mbuf);
+  if (received.attachment->role == AttachmentRole::client) {
+    if (has_static_leases(*received.vrf) && answer_request(received, mbuf)) return;
+    return request(received, mbuf);
+  }
   const Verdict verdict = relay_reply(received, *forwarding_, recent_, frame_room(spare_), emission);
   if (!verdict.dropped() && !emission.server.is_zero()) note_reply(emission);
   finish(mbuf, verdict, emission, kind_of(received.attachment->role));
+}
+
+// Whether it was a matter of a static lease, and is done with. What the relay would not take from a client is
+// not answered either.
+bool Loop::answer_request(const Received& received, rte_mbuf* mbuf) {
+  Emission emission;
+  const auto verdict = answer_static(received, *forwarding_, *static_leases_, frame_room(spare_), emission);
+  if (!verdict) return false;
+  const Outcome fault = check_request(received, *forwarding_);
+  finish(mbuf, fault == XK_OUTCOME_COUNT ? *verdict : Verdict::drop(fault), emission, PacketKind::reply);
+  return true;
 }
 
 // To the servers chosen: the first takes the packet along, those after it get further packets made of it.

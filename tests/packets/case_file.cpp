@@ -70,8 +70,11 @@ class CaseReader {
   }
 
   std::expected<void, Error> expect(const std::vector<std::string>& split) {
-    if (case_.steps.empty() || split.size() != 3) return wrong("expect drop|send|note NAME after receive");
+    const std::size_t size = split.size() > 1 && split[1] == "reply" ? 4 : 3;
+    if (case_.steps.empty() || split.size() != size)
+      return wrong("expect drop|send|note NAME, or reply ATTACHMENT TYPE, after receive");
     Step& step = case_.steps.back();
+    if (split[1] == "reply") return expect_reply(step, split[2], split[3]);
     if (split[1] == "send") {
       const AttachmentEntry* attachment = attachment_named(case_.named, split[2]);
       if (attachment == nullptr) return wrong("no attachment: " + split[2]);
@@ -88,6 +91,31 @@ class CaseReader {
       step.notes.push_back(*outcome);
     else
       return wrong("expect drop|send|note");
+    return {};
+  }
+
+  std::expected<void, Error> expect_reply(Step& step, const std::string& at, const std::string& type) {
+    const AttachmentEntry* attachment = attachment_named(case_.named, at);
+    if (attachment == nullptr) return wrong("no attachment: " + at);
+    const auto port = std::ranges::find(case_.named.snapshot.ports, attachment->port, &PortEntry::id);
+    const auto named = packet_named(type);
+    if (!named || port == case_.named.snapshot.ports.end()) return wrong("expect reply ATTACHMENT TYPE");
+    step.out = at;
+    step.expected = expected_from(*named, *attachment);
+    Packet& reply = step.expected;
+    reply.options.resize(1);
+    reply.source_mac = port->mac;
+    reply.source = attachment->server_identifier;
+    reply.destination = Ip4::limited_broadcast();
+    reply.destination_port = 68;
+    reply.identification = static_cast<std::uint16_t>(step.in.xid ^ step.in.xid >> 16);
+    reply.xid = step.in.xid;
+    reply.flags = step.in.flags;
+    reply.ciaddr = type == "ack" ? step.in.ciaddr : Ip4{};
+    reply.yiaddr = {};
+    reply.giaddr = step.in.giaddr;
+    reply.chaddr = step.in.chaddr;
+    current_ = &reply;
     return {};
   }
 

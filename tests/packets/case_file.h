@@ -6,6 +6,11 @@
 //   expect drop REASON
 //   expect send ATTACHMENT                   statements that change what was received follow:
 //   expect note NAME                         the frame must be that, byte for byte
+//   expect reply ATTACHMENT offer|ack|nak    the same for an answer to what was received: as a broadcast,
+//   with
+//                                            option 53 alone; other fields of the message are the request's,
+//                                            but for op, hops, secs, yiaddr, sname, file, and ciaddr unless
+//                                            an ack
 //   wait MS                                  time passes
 //
 // What is sent is expected with the tags and the source MAC of its attachment, TTL 64, source port

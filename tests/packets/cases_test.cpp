@@ -7,6 +7,7 @@
 
 #include "dataplane/base/forwarding.h"
 #include "dataplane/relay/relay.h"
+#include "dataplane/serve/static_rules.h"
 #include "tests/packets/case_file.h"
 
 namespace xk::test {
@@ -49,23 +50,35 @@ class CaseTest : public testing::Test {
     const auto forwarding = Forwarding::make(read->named.snapshot);
     ASSERT_TRUE(forwarding.has_value()) << forwarding.error().message;
     RecentRequests recent(1024);
+    StaticTable leases;
+    for (const StaticLease& lease : read->named.static_leases) {
+      const auto put = leases.put(lease);
+      ASSERT_TRUE(put.has_value()) << put.error().message;
+    }
     for (const Step& step : read->steps) {
       SCOPED_TRACE((folder_ / "case.txt").string() + ":" + std::to_string(step.line));
-      run(step, read->named, **forwarding, recent);
+      run(step, read->named, **forwarding, leases, recent);
     }
   }
 
  private:
   static Verdict call(const Received& received, int walked, const Step& step, const Forwarding& forwarding,
-                      RecentRequests& recent, MutableBytes out, Emission& emission) {
+                      const StaticTable& leases, RecentRequests& recent, MutableBytes out,
+                      Emission& emission) {
     if (walked == XK_WALK_ARP) return answer_arp(received, forwarding, out, emission);
+    if (received.attachment->role == AttachmentRole::client && received.vrf->static_leases) {
+      if (const auto verdict = answer_static(received, forwarding, leases, out, emission)) {
+        const Outcome fault = check_request(received, forwarding);
+        return fault == XK_OUTCOME_COUNT ? *verdict : Verdict::drop(fault);
+      }
+    }
     if (received.attachment->role == AttachmentRole::client)
       return relay_request(received, forwarding, step.server, recent, out, emission);
     return relay_reply(received, forwarding, recent, out, emission);
   }
 
   static void run(const Step& step, const NamedSnapshot& named, const Forwarding& forwarding,
-                  RecentRequests& recent) {
+                  const StaticTable& leases, RecentRequests& recent) {
     const std::vector<std::uint8_t> frame = step.in.frame();
     Received received{.frame = frame, .now_ms = step.now_ms};
     const int walked = xk_walk(frame.data(), frame.data() + frame.size(), &received.headers);
@@ -80,7 +93,7 @@ class CaseTest : public testing::Test {
 
     std::vector<std::uint8_t> out(kFrameMax);
     Emission emission;
-    const Verdict verdict = call(received, walked, step, forwarding, recent, out, emission);
+    const Verdict verdict = call(received, walked, step, forwarding, leases, recent, out, emission);
     EXPECT_EQ(name_of(verdict.drop_reason), name_of(step.drop));
     const std::vector<Outcome> notes(verdict.notes.begin(), verdict.notes.begin() + verdict.note_count);
     EXPECT_EQ(notes, step.notes);
@@ -95,8 +108,8 @@ class CaseTest : public testing::Test {
   fs::path folder_, root_;
 };
 
-// Every reason the relay can give has a case.
-TEST(Cases, CoverEveryDropOfTheRelay) {
+// Every reason that the rules can give has a case.
+TEST(Cases, CoverEveryOutcomeOfTheRules) {
   std::set<Outcome> covered;
   for (const auto& entry : fs::recursive_directory_iterator(XK_CASES)) {
     if (entry.path().filename() != "case.txt") continue;
@@ -109,10 +122,11 @@ TEST(Cases, CoverEveryDropOfTheRelay) {
   }
   for (std::size_t i = 0; i < kOutcomes.size(); ++i) {
     const auto outcome = static_cast<Outcome>(i);
-    const bool of_relay = (i >= XK_IP_HEADER_BAD && i <= XK_VRF_NOT_SERVED && i != XK_DHCP6_NOT_SERVED) ||
+    const bool of_rules = (i >= XK_IP_HEADER_BAD && i <= XK_VRF_NOT_SERVED && i != XK_DHCP6_NOT_SERVED) ||
                           i == XK_FIRST_FRAGMENT || i == XK_NOT_DHCP || i == XK_NOTE_OPTION82_NO_ROOM ||
-                          i == XK_NOTE_REPLY_FALLBACK || i == XK_NOTE_UDP_CHECKSUM_PARTIAL;
-    if (of_relay) {
+                          i == XK_NOTE_REPLY_FALLBACK || i == XK_NOTE_UDP_CHECKSUM_PARTIAL ||
+                          (i >= XK_STATIC_RELEASED && i <= XK_NOTE_STATIC_OPTIONS_NO_ROOM);
+    if (of_rules) {
       EXPECT_TRUE(covered.contains(outcome)) << name_of(outcome);
     }
   }

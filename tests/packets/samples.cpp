@@ -7,6 +7,7 @@
 
 #include "bpf/shared/walk.h"
 #include "dataplane/relay/choose_servers.h"
+#include "dataplane/serve/static_rules.h"
 #include "tests/packets/frame_check.h"
 #include "tests/packets/packet_text.h"
 #include "tests/packets/snapshot_text.h"
@@ -63,15 +64,43 @@ std::unique_ptr<const Forwarding> sample_forwarding() {
            "policy=replace trusted=1 answer_arp=1",
            "attachment 4 port=1 vrf=1 outer=101 subnet=10.0.2.0/24 link_address=10.0.2.0 "
            "server_identifier=10.0.2.1 remote_id=\"edge\" policy=drop",
+           "vrf 4 name=green engine=kea giaddr=169.254.0.4 static_leases=1",
+           "subnet 4 10.0.4.0/24 lease=3600 renew=1800 rebind=3150 "
+           "options=0104ffffff0003040a00040106040a000409",
+           "attachment 5 port=1 vrf=4 outer=104 subnet=10.0.4.0/24 link_address=10.0.4.0 "
+           "server_identifier=10.0.4.1 circuit_id=\"lan:104.0:{mac}\" remote_id=\"edge\" trusted=1",
            "attachment 10 role=handoff port=2 vrf=1 local=169.254.0.2",
            "attachment 11 role=server port=3 vrf=3 outer=10 local=192.0.2.1 answer_arp=1",
            "server 1 169.254.0.3 via=10 next_hop=02:00:00:00:0e:01 source=169.254.0.2",
+           "server 4 169.254.0.5 via=10 next_hop=02:00:00:00:0e:04 source=169.254.0.4",
            "server 2 198.51.100.1 via=11 next_hop=02:00:00:00:0f:01 source=192.0.2.1",
            "server 2 198.51.100.2 via=11 next_hop=02:00:00:00:0f:02 source=192.0.2.1",
        })
     must(named.apply(line));
   return must(Forwarding::make(named.snapshot));
 }
+
+namespace {
+
+// By MAC, by client id, by line, and one that only pins an identity.
+const StaticTable& sample_static_leases() {
+  static const StaticTable& kTable = *[] {
+    static StaticTable table;
+    const auto put = [](StaticKind kind, std::string identity, std::uint32_t address, std::string options) {
+      must(table.put({VrfId{4}, kind, std::move(identity), Ip4{address}, std::move(options)}));
+    };
+    put(StaticKind::mac, std::string("\x02\0\0\0\x0c\x01", 6), 0x0a000432,
+        "\x0c\x03"
+        "abc");
+    put(StaticKind::client_id, "\x01other", 0x0a000433, {});
+    put(StaticKind::circuit, static_circuit_identity("down", "x"), 0x0a000434, {});
+    put(StaticKind::client_id, "\x01pinned", 0, {});
+    return &table;
+  }();
+  return kTable;
+}
+
+}  // namespace
 
 std::vector<Sample> sample_packets() {
   std::vector<Sample> samples;
@@ -94,6 +123,15 @@ std::vector<Sample> sample_packets() {
   add("replace_overloaded", kLan,
       packet("discover", {"tags 200@88a8 300", "option 52 03", "raw 5203 0104 61",
                           "file 0c0178 5203 626364 3c0179 ff", "sname 5203 020161 ff"}));
+  add("static_discover", kLan, packet("discover", {"tags 104", "option 55 0103060f0c", "option 57 0240"}));
+  add("static_request", kLan, packet("request", {"tags 104", "option 50 10.0.4.50", "option 54 10.0.4.1"}));
+  add("static_wrong", kLan, packet("request", {"tags 104", "option 50 10.0.4.99"}));
+  add("static_inform", kLan, packet("inform", {"tags 104", "ciaddr 10.0.4.50"}));
+  add("static_relayed", kLan,
+      packet("discover", {"tags 104", "remove 61", "chaddr 02:00:00:00:0c:09", "giaddr 10.0.4.2",
+                          "agent 1=\"down\" 2=\"x\" 5=10.0.4.0"}));
+  add("static_of_another", kLan,
+      packet("request", {"tags 104", "chaddr 02:00:00:00:0c:09", "ciaddr 10.0.4.51"}));
   add("offer_kea", kKea,
       packet("offer", {"ip 169.254.0.3 > 169.254.0.2", "udp 67 > 67", "giaddr 169.254.0.2",
                        "agent 1=\"lan:0.0\" 2=\"edge:red\" 5=10.0.0.0", "option 51 00000e10",
@@ -142,8 +180,17 @@ Outcome4 run_frame(const Forwarding& forwarding, PortId port, Bytes frame, Recen
   if (result.arp) {
     result.verdict = answer_arp(received, forwarding, out, result.emission);
   } else if (received.attachment->role == AttachmentRole::client) {
-    result.verdict =
-        relay_request(received, forwarding, choose_server(received), recent, out, result.emission);
+    const auto verdict =
+        received.vrf->static_leases
+            ? answer_static(received, forwarding, sample_static_leases(), out, result.emission)
+            : std::nullopt;
+    const Outcome fault = verdict ? check_request(received, forwarding) : XK_OUTCOME_COUNT;
+    if (fault != XK_OUTCOME_COUNT)
+      result.verdict = Verdict::drop(fault);
+    else
+      result.verdict = verdict ? *verdict
+                               : relay_request(received, forwarding, choose_server(received), recent, out,
+                                               result.emission);
   } else {
     result.verdict = relay_reply(received, forwarding, recent, out, result.emission);
   }

@@ -1,6 +1,7 @@
 #include "tests/packets/snapshot_text.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "tests/packets/packet_text.h"
@@ -30,6 +31,10 @@ class Pairs {
     std::string text = value_;
     std::erase(text, '"');
     return text;
+  }
+  [[nodiscard]] std::string bytes() {
+    const auto value = take(parse_value({value_}, 0));
+    return {value.begin(), value.end()};
   }
   [[nodiscard]] std::string rendered() const {
     std::string value = text();
@@ -105,6 +110,8 @@ std::expected<void, Error> set_vrf(VrfEntry& vrf, Pairs pair) {
         {{"all", ServerMode::all}, {"failover", ServerMode::failover}, {"hash", ServerMode::hash}});
   else if (pair.is("draining"))
     vrf.draining = pair.flag();
+  else if (pair.is("static_leases"))
+    vrf.static_leases = pair.flag();
   else if (pair.is("hops_max"))
     vrf.hops_max = static_cast<std::uint8_t>(pair.number());
   else if (pair.is("link_selection"))
@@ -211,6 +218,73 @@ std::expected<void, Error> add_server(NamedSnapshot& named, const Words& words, 
   return wrong("no VRF " + words[1]);
 }
 
+std::expected<void, Error> set_subnet(SubnetEntry& subnet, Pairs pair) {
+  if (pair.is("server_identifier"))
+    subnet.server_identifier = pair.address();
+  else if (pair.is("lease"))
+    subnet.lease_time_s = pair.number();
+  else if (pair.is("renew"))
+    subnet.renew_s = pair.number();
+  else if (pair.is("rebind"))
+    subnet.rebind_s = pair.number();
+  else if (pair.is("options"))
+    subnet.options = pair.bytes();
+  else
+    pair.unknown();
+  return pair.done();
+}
+
+std::expected<void, Error> add_subnet(NamedSnapshot& named, const Words& words, std::uint32_t vrf_id) {
+  const auto prefix = words.size() > 2 ? parse_prefix4(words[2]) : wrong("subnet VRF-ID PREFIX");
+  if (!prefix) return std::unexpected(prefix.error());
+  const auto vrf = std::ranges::find(named.snapshot.vrfs, VrfId{vrf_id}, &VrfEntry::id);
+  if (vrf == named.snapshot.vrfs.end()) return wrong("no VRF " + words[1]);
+  SubnetEntry subnet;
+  subnet.prefix = *prefix;
+  if (auto done = set_all(subnet, words, 3, set_subnet); !done) return done;
+  vrf->subnets.push_back(std::move(subnet));
+  return {};
+}
+
+struct StaticText {
+  StaticLease lease;
+  std::optional<std::string> circuit_id, remote_id;
+};
+
+std::expected<void, Error> set_static(StaticText& text, Pairs pair) {
+  if (pair.is("mac")) {
+    const Mac mac = pair.mac();
+    text.lease.identity.assign(mac.bytes.begin(), mac.bytes.end());
+  } else if (pair.is("client_id")) {
+    text.lease.kind = StaticKind::client_id;
+    text.lease.identity = pair.bytes();
+  } else if (pair.is("circuit_id")) {
+    text.circuit_id = pair.text();
+  } else if (pair.is("remote_id")) {
+    text.remote_id = pair.text();
+  } else if (pair.is("address")) {
+    text.lease.address = pair.address();
+  } else if (pair.is("options")) {
+    text.lease.options = pair.bytes();
+  } else {
+    pair.unknown();
+  }
+  return pair.done();
+}
+
+std::expected<void, Error> add_static(NamedSnapshot& named, const Words& words, std::uint32_t vrf_id) {
+  StaticText text;
+  text.lease.vrf = VrfId{vrf_id};
+  if (auto done = set_all(text, words, 2, set_static); !done) return done;
+  if (text.circuit_id) {
+    text.lease.kind = StaticKind::circuit;
+    text.lease.identity = text.remote_id ? static_circuit_identity(*text.circuit_id, *text.remote_id)
+                                         : static_circuit_identity(*text.circuit_id);
+  }
+  named.static_leases.push_back(std::move(text.lease));
+  return {};
+}
+
 std::expected<void, Error> change(NamedSnapshot& named, const Words& words) {
   if (words.size() < 3) return wrong("set KIND NAME key=value");
   Snapshot& snapshot = named.snapshot;
@@ -252,6 +326,8 @@ std::expected<void, Error> NamedSnapshot::apply(std::string_view line) {
   }
   if (split[0] == "attachment") return add_attachment(*this, split, *id);
   if (split[0] == "server") return add_server(*this, split, *id);
+  if (split[0] == "subnet") return add_subnet(*this, split, *id);
+  if (split[0] == "static") return add_static(*this, split, *id);
   return wrong("no entry: " + split[0]);
 }
 

@@ -67,7 +67,7 @@ TEST(IpcMessages, OtherMagicVersionAndKindAreRefusedByName) {
   EXPECT_THAT(decode(bytes).error().message, HasSubstr("not a message"));
   bytes = good;
   overwrite(bytes, 2, {9});
-  EXPECT_THAT(decode(bytes).error().message, HasSubstr("speaks version 9, this one 1"));
+  EXPECT_THAT(decode(bytes).error().message, HasSubstr("speaks version 9, this one 2"));
   bytes = good;
   overwrite(bytes, 3, {200});
   EXPECT_THAT(decode(bytes).error().message, HasSubstr("unknown kind 200"));
@@ -141,9 +141,10 @@ TEST(IpcMessages, LongErrorTextIsCutNotLost) {
 TEST(IpcMessages, DescriptorsBesideEachKind) {
   EXPECT_EQ(descriptors_of(Hello{}), 1u);
   EXPECT_EQ(descriptors_of(Publish{}), 1u);
+  EXPECT_EQ(descriptors_of(StaticUpdate{}), 1u);
   EXPECT_EQ(descriptors_of(PortSockets{.queues = 3}), 6u);
-  for (const Message& none :
-       {Message{Settings{}}, Message{ReleasePorts{}}, Message{Applied{}}, Message{Ping{}}, Message{Pong{}}})
+  for (const Message& none : {Message{Settings{}}, Message{ReleasePorts{}}, Message{Applied{}},
+                              Message{Ping{}}, Message{Pong{}}, Message{StaticApplied{}}})
     EXPECT_EQ(descriptors_of(none), 0u);
 }
 
@@ -194,6 +195,7 @@ TEST(IpcSnapshot, LargestNumbersOfEverythingEncode) {
   snapshot.attachments.resize(XK_ATTACHMENTS_MAX);
   snapshot.vrfs.resize(XK_VRFS_MAX);
   snapshot.vrfs[0].servers.resize(kServersMax);
+  snapshot.vrfs[0].subnets.resize(XK_SUBNETS_MAX);
   snapshot.attachments[0].local_addresses.resize(XK_ADDRESSES_MAX);
   const auto decoded = decode_snapshot(encode_snapshot(snapshot));
   ASSERT_TRUE(decoded.has_value()) << decoded.error().message;
@@ -207,6 +209,9 @@ TEST(IpcSnapshot, OneMoreThanTheBoundIsRefused) {
       [](Snapshot& s) { s.vrfs.resize(XK_VRFS_MAX + 1); },
       [](Snapshot& s) { s.vrfs[0].servers.resize(kServersMax + 1); },
       [](Snapshot& s) { s.vrfs[0].id = VrfId{XK_VRFS_MAX + 1}; },
+      [](Snapshot& s) { s.vrfs[1].subnets.resize(XK_SUBNETS_MAX + 1); },
+      [](Snapshot& s) { s.vrfs[1].subnets[0].prefix.length = 33; },
+      [](Snapshot& s) { s.vrfs[1].subnets[0].options.resize(kSubnetOptionsMax + 1); },
       [](Snapshot& s) { s.vrfs[0].vss.value.resize(256); },
       [](Snapshot& s) { s.attachments[0].id = AttachmentId{XK_ATTACHMENTS_MAX + 1}; },
       [](Snapshot& s) { s.attachments[0].outer.vid = Vid{4095}; },
@@ -234,6 +239,84 @@ TEST(IpcSnapshot, MutationsAreRefusedOrCanonical) {
     if (!decoded) continue;
     ++accepted;
     ASSERT_EQ(encode_snapshot(*decoded), bytes) << "round " << round;
+  }
+  EXPECT_GT(accepted, 0u);
+}
+
+std::vector<StaticChange> sample_changes() {
+  return {
+      {false,
+       {VrfId{1}, StaticKind::mac, "\x02mac01", Ip4{0x0a000001},
+        "\x0c\x03"
+        "abc"}},
+      {false, {VrfId{XK_VRFS_MAX}, StaticKind::client_id, std::string(255, '\0'), {}, {}}},
+      {false,
+       {VrfId{2},
+        StaticKind::circuit,
+        static_circuit_identity(std::string(255, 'c'), std::string(255, 'r')),
+        Ip4{0x0a000002},
+        {}}},
+      {true, {VrfId{2}, StaticKind::circuit, static_circuit_identity("c"), {}, {}}},
+  };
+}
+
+TEST(IpcStaticChanges, ComeBackAsTheyWere) {
+  for (const auto& changes : {std::vector<StaticChange>{}, sample_changes()}) {
+    const auto bytes = encode_static_changes(changes);
+    ASSERT_FALSE(bytes.empty());
+    const auto decoded = decode_static_changes(bytes);
+    ASSERT_TRUE(decoded.has_value()) << decoded.error().message;
+    EXPECT_TRUE(*decoded == changes);
+  }
+}
+
+TEST(IpcStaticChanges, CutLongerOrForeignIsRefused) {
+  auto bytes = encode_static_changes(sample_changes());
+  for (std::size_t length = 0; length < bytes.size(); ++length)
+    EXPECT_FALSE(decode_static_changes(Bytes(bytes).first(length)).has_value()) << "cut to " << length;
+  bytes.push_back(0);
+  EXPECT_THAT(decode_static_changes(bytes).error().message, HasSubstr("past the end"));
+  bytes.pop_back();
+  overwrite(bytes, 0, {'?'});
+  EXPECT_THAT(decode_static_changes(bytes).error().message, HasSubstr("another format"));
+}
+
+TEST(IpcStaticChanges, WhatTheDataplaneCannotHoldIsRefused) {
+  const std::vector<std::function<void(StaticChange&)>> changes = {
+      [](StaticChange& c) { c.lease.vrf = {}; },
+      [](StaticChange& c) { c.lease.vrf = VrfId{XK_VRFS_MAX + 1}; },
+      [](StaticChange& c) { c.lease.identity = "seven77"; },
+      [](StaticChange& c) { c.lease.identity.clear(); },
+      [](StaticChange& c) { c.lease.kind = StaticKind::circuit; },
+      [](StaticChange& c) { c.lease.address = Ip4{0xffffffff}; },
+      [](StaticChange& c) { c.lease.options = "\x0c"; },
+      [](StaticChange& c) { c.lease.options = std::string("\x52\x00", 2); },
+      [](StaticChange& c) { c.lease.options = std::string(kStaticOptionsMax + 2, '\x01'); },
+      [](StaticChange& c) { c.erase = true; },
+  };
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    std::vector<StaticChange> changed{sample_changes()[0]};
+    changes[i](changed[0]);
+    EXPECT_TRUE(encode_static_changes(changed).empty()) << "change " << i;
+  }
+  std::vector<StaticChange> many(kStaticChangesMax, sample_changes()[0]);
+  EXPECT_FALSE(encode_static_changes(many).empty());
+  many.push_back(many[0]);
+  EXPECT_TRUE(encode_static_changes(many).empty());
+}
+
+TEST(IpcStaticChanges, MutationsAreRefusedOrCanonical) {
+  std::mt19937 random(7);
+  const auto good = encode_static_changes(sample_changes());
+  std::size_t accepted = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    auto bytes = good;
+    for (auto mutations = 1 + random() % 3; mutations > 0; --mutations)
+      bytes[random() % bytes.size()] = static_cast<std::uint8_t>(random());
+    const auto decoded = decode_static_changes(bytes);
+    if (!decoded) continue;
+    ++accepted;
+    ASSERT_EQ(encode_static_changes(*decoded), bytes) << "round " << round;
   }
   EXPECT_GT(accepted, 0u);
 }

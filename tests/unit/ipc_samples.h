@@ -37,6 +37,9 @@ inline std::vector<Message> sample_messages() {
       Applied{.generation = 13, .error = "attachment 3: unknown port"},
       Ping{.token = 0xfeedfacecafebeef},
       Pong{.token = 1},
+      StaticUpdate{.serial = 5, .kind = StaticUpdateKind::finish, .bytes = 77},
+      StaticApplied{.serial = 5, .error = ""},
+      StaticApplied{.serial = 6, .error = "10.0.0.1 of VRF 1 is another's static lease"},
   };
 }
 
@@ -112,6 +115,14 @@ inline Snapshot sample_snapshot() {
   VrfEntry& blue = snapshot.vrfs.emplace_back();
   blue.id = blue.server_vrf = VrfId{2};
   blue.name = "blue";
+  blue.static_leases = true;
+  SubnetEntry& subnet = blue.subnets.emplace_back();
+  subnet.prefix = {Ip4{0x0a000000}, 24};
+  subnet.server_identifier = Ip4{0x0a000001};
+  subnet.lease_time_s = 3600;
+  subnet.renew_s = 1800;
+  subnet.rebind_s = 3150;
+  subnet.options = std::string("\x01\x04\xff\xff\xff\x00", 6);
   return snapshot;
 }
 
