@@ -16,6 +16,12 @@ pkg_check_modules(TOMLPP REQUIRED IMPORTED_TARGET tomlplusplus)
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(YAMLCPP REQUIRED IMPORTED_TARGET yaml-cpp)
 pkg_check_modules(ROCKSDB REQUIRED IMPORTED_TARGET rocksdb)
+# Of gRPC's package only what our calls need: its list has every library behind it too.
+pkg_check_modules(GRPC_PARTS REQUIRED grpc++ protobuf)
+add_library(PkgConfig::GRPC INTERFACE IMPORTED)
+target_link_libraries(PkgConfig::GRPC INTERFACE grpc++ grpc gpr protobuf absl_synchronization)
+find_program(PROTOC protoc REQUIRED)
+find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
 
 # DPDK's headers do not survive -Wconversion: taken as system headers.
 pkg_check_modules(DPDK REQUIRED libdpdk)

@@ -12,7 +12,8 @@ StoreResult<Committed> Store::commit_and_wait(Transaction transaction) {
   const auto answer = std::make_shared<Answer<Committed>>();
   commit(std::move(transaction),
          [answer](StoreResult<Committed> result) { answer->give(std::move(result)); });
-  return answer->wait(call_timeout(), "the commit");
+  // A backend that gives up at its timeout says more of why than we could.
+  return answer->wait(call_timeout() + std::chrono::milliseconds(200), "the commit");
 }
 
 std::string end_of_prefix(std::string prefix) {

@@ -71,6 +71,8 @@ struct Transaction {
   std::vector<Operation> then;
   std::vector<Operation> otherwise;
 };
+// The revision of a change. etcd: changes that became durable by one request share one, and of changes that
+// have no key in common the later commit may have the smaller one.
 struct Committed {
   bool held = true;       // `then` was done
   Revision revision = 0;  // of the change; the newest there is, if nothing was changed
