@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/model/static_entry.h"
 #include "dataplane/base/types.h"
 
 namespace xk::api {
@@ -129,6 +130,36 @@ struct StatusView {
   std::vector<KeaView> keas;
 };
 
+// Static leases of a VRF, or of all: a page of them.
+struct StaticQuery {
+  std::string vrf;
+  std::string from;         // `next` of the page before; empty: the first page
+  std::uint32_t limit = 0;  // 0: as many as go into an answer
+};
+inline constexpr std::uint32_t kStaticPageMax = 10'000;
+struct StaticPageView {
+  std::vector<StaticTexts> leases;
+  std::string next;         // empty: that was all
+  std::uint64_t total = 0;  // of the VRF, or of all
+};
+
+// What is to become of static leases. Of one that is to be deleted only who it is counts.
+struct StaticRequest {
+  std::vector<StaticTexts> leases;
+  bool force = false;  // what is in the way gives way
+  bool check = false;  // only say what would become of it
+};
+inline constexpr std::size_t kStaticRequestMax = 50'000;  // leases of one request
+struct StaticProblemView {
+  std::uint64_t index = 0;  // of the lease in the request
+  std::string text;
+};
+struct StaticDoneView {
+  std::uint64_t added = 0, changed = 0, unchanged = 0, deleted = 0;
+  std::vector<std::string> notes;           // what gave way
+  std::vector<StaticProblemView> problems;  // with check only: what would not be taken, and why
+};
+
 struct ReloadView {
   std::uint64_t generation = 0;
   std::vector<std::string> steps;  // what was done, in order
@@ -227,6 +258,10 @@ class Control {
   [[nodiscard]] virtual Answer<AllCountersView> counters() = 0;
   // vrf empty: all VRFs.
   [[nodiscard]] virtual Answer<std::vector<LeaseView>> leases(const std::string& vrf) = 0;
+  [[nodiscard]] virtual Answer<StaticPageView> static_leases(const StaticQuery& query) = 0;
+  // All of them or, with a message for each that may not be, none. In force and stored when it answers.
+  [[nodiscard]] virtual Answer<StaticDoneView> add_static_leases(const StaticRequest& request) = 0;
+  [[nodiscard]] virtual Answer<StaticDoneView> delete_static_leases(const StaticRequest& request) = 0;
   [[nodiscard]] virtual Answer<std::vector<KeaView>> keas() = 0;
   [[nodiscard]] virtual Answer<std::vector<ServerView>> servers() = 0;
   [[nodiscard]] virtual Answer<std::string> kea_command(const std::string& vrf, const std::string& json) = 0;

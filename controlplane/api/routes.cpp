@@ -25,6 +25,17 @@ std::string query_value(const ApiRequest& request, std::string_view name) {
   return {};
 }
 
+// Digits only, at most max; empty counts as zero.
+std::optional<std::uint64_t> number_value(const ApiRequest& request, std::string_view name,
+                                          std::uint64_t max) {
+  const std::string text = query_value(request, name);
+  std::uint64_t value = 0;
+  if (text.empty()) return value;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value > max) return std::nullopt;
+  return value;
+}
+
 std::expected<VrfView, Failure> find_vrf(Control& control, const std::string& name) {
   auto vrfs = control.vrfs();
   if (!vrfs) return std::unexpected(std::move(vrfs.error()));
@@ -106,6 +117,54 @@ ApiReply get_leases(Control& control, const ApiRequest& request, const std::stri
   return leases ? json_reply(LeasesBody{std::move(*leases)}) : failure_reply(std::move(leases.error()));
 }
 
+ApiReply get_static(Control& control, const ApiRequest& request, const std::string&) {
+  const auto limit = number_value(request, "limit", kStaticPageMax);
+  if (!limit) return error_reply(400, {"limit is no number from 0 to " + std::to_string(kStaticPageMax)});
+  auto page = control.static_leases({.vrf = query_value(request, "vrf"),
+                                     .from = query_value(request, "from"),
+                                     .limit = static_cast<std::uint32_t>(*limit)});
+  return page ? json_reply(*page) : failure_reply(std::move(page.error()));
+}
+
+// What is left out says nothing.
+std::expected<StaticRequest, Error> static_request(const ApiRequest& request) {
+  auto json = parse_json(request.body, kRequestBytesMax);
+  if (!json) return std::unexpected(std::move(json.error()));
+  if (!json->is_object() || !json->contains("leases") || !(*json)["leases"].is_array())
+    return std::unexpected(Error{R"(it must be {"leases": [{"vrf": "...", "mac": "...", ...}, ...]})"});
+  for (Json& lease : (*json)["leases"]) {
+    if (!lease.is_object()) continue;
+    Json whole = to_json(StaticTexts{});
+    for (const auto& [name, value] : lease.items()) {
+      if (!whole.contains(name)) return std::unexpected(Error{"a static lease has no field '" + name + "'"});
+      whole[name] = value;
+    }
+    lease = std::move(whole);
+  }
+  for (const char* flag : {"force", "check"}) {
+    if (!json->contains(flag)) (*json)[flag] = false;
+  }
+  auto wish = from_json<StaticRequest>(*json);
+  if (wish && wish->leases.size() > kStaticRequestMax)
+    return std::unexpected(
+        Error{"more than " + std::to_string(kStaticRequestMax) + " leases in one request"});
+  return wish;
+}
+
+ApiReply post_static(Control& control, const ApiRequest& request, const std::string&) {
+  const auto wish = static_request(request);
+  if (!wish) return error_reply(400, {"the body is no request for static leases: " + wish.error().message});
+  auto done = control.add_static_leases(*wish);
+  return done ? json_reply(*done) : failure_reply(std::move(done.error()));
+}
+
+ApiReply post_static_delete(Control& control, const ApiRequest& request, const std::string&) {
+  const auto wish = static_request(request);
+  if (!wish) return error_reply(400, {"the body is no request for static leases: " + wish.error().message});
+  auto done = control.delete_static_leases(*wish);
+  return done ? json_reply(*done) : failure_reply(std::move(done.error()));
+}
+
 ApiReply get_kea(Control& control, const ApiRequest&, const std::string&) {
   auto keas = control.keas();
   return keas ? json_reply(KeasBody{std::move(*keas)}) : failure_reply(std::move(keas.error()));
@@ -130,17 +189,6 @@ ApiReply post_kea_command(Control& control, const ApiRequest& request, const std
 ApiReply get_config(Control& control, const ApiRequest&, const std::string&) {
   auto toml = control.config_show();
   return toml ? json_reply(ConfigBody{std::move(*toml)}) : failure_reply(std::move(toml.error()));
-}
-
-// Digits only, at most max; empty counts as zero.
-std::optional<std::uint64_t> number_value(const ApiRequest& request, std::string_view name,
-                                          std::uint64_t max) {
-  const std::string text = query_value(request, name);
-  std::uint64_t value = 0;
-  if (text.empty()) return value;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value > max) return std::nullopt;
-  return value;
 }
 
 ApiReply get_events(Control& control, const ApiRequest& request, const std::string&) {
@@ -252,6 +300,9 @@ const std::vector<Route>& routes() {
       {"GET", "/v1/attachments", {}, get_attachments},
       {"GET", "/v1/counters", {"vrf"}, get_counters},
       {"GET", "/v1/leases", {"vrf"}, get_leases},
+      {"GET", "/v1/static", {"vrf", "from", "limit"}, get_static},
+      {"POST", "/v1/static", {}, post_static},
+      {"POST", "/v1/static/delete", {}, post_static_delete},
       {"GET", "/v1/kea", {}, get_kea},
       {"POST", "/v1/kea/{vrf}/command", {}, post_kea_command},
       {"GET", "/v1/events", {"since", "wait_s", "vrf"}, get_events},

@@ -99,6 +99,43 @@ void each_field(Is<LeaseView> auto& v, auto&& f) {
   f("server", v.server);
 }
 
+void each_field(Is<StaticTexts> auto& v, auto&& f) {
+  f("vrf", v.vrf);
+  f("mac", v.mac);
+  f("client_id", v.client_id);
+  f("circuit_id", v.circuit_id);
+  f("remote_id", v.remote_id);
+  f("address", v.address);
+  f("hostname", v.hostname);
+  f("options", v.options);
+}
+
+void each_field(Is<StaticPageView> auto& v, auto&& f) {
+  f("leases", v.leases);
+  f("next", v.next);
+  f("total", v.total);
+}
+
+void each_field(Is<StaticRequest> auto& v, auto&& f) {
+  f("leases", v.leases);
+  f("force", v.force);
+  f("check", v.check);
+}
+
+void each_field(Is<StaticProblemView> auto& v, auto&& f) {
+  f("index", v.index);
+  f("text", v.text);
+}
+
+void each_field(Is<StaticDoneView> auto& v, auto&& f) {
+  f("added", v.added);
+  f("changed", v.changed);
+  f("unchanged", v.unchanged);
+  f("deleted", v.deleted);
+  f("notes", v.notes);
+  f("problems", v.problems);
+}
+
 void each_field(Is<VrfView> auto& v, auto&& f) {
   f("name", v.name);
   f("id", v.id);
@@ -415,6 +452,11 @@ XK_API_VIEW(AttachmentView)
 XK_API_VIEW(CountersView)
 XK_API_VIEW(AllCountersView)
 XK_API_VIEW(LeaseView)
+XK_API_VIEW(StaticTexts)
+XK_API_VIEW(StaticPageView)
+XK_API_VIEW(StaticRequest)
+XK_API_VIEW(StaticProblemView)
+XK_API_VIEW(StaticDoneView)
 XK_API_VIEW(VrfView)
 XK_API_VIEW(StatusView)
 XK_API_VIEW(ReloadView)

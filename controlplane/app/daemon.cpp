@@ -56,6 +56,14 @@ Result<> Daemon::set_up() {
   machine_.emplace(adapters_->machine());
   if (sd_watchdog_enabled(0, &watchdog_us_) <= 0) watchdog_us_ = 0;
   machine_->moved = [this] { still_moving(); };
+  if (auto opened = open_store(); !opened) return opened;
+  statics_.emplace(StaticService::Parts{
+      .loop = *loop_,
+      .dataplane = *adapters_->dataplane,
+      .events = events_,
+      .snapshot = [this] { return reconciler_->model() ? &reconciler_->desired().snapshot : nullptr; },
+      .moved = [this] { still_moving(); }});
+  machine_->before_publish = [this](const Snapshot& snapshot) { statics_->sync(snapshot); };
   renderer_.emplace(*adapters_->keas);
   reconciler_.emplace(Reconciler::Setup{
       .machine = *machine_,
@@ -71,6 +79,7 @@ Result<> Daemon::set_up() {
                          .reconciler = *reconciler_,
                          .machine = *machine_,
                          .events = events_,
+                         .statics = *statics_,
                          .config_path = options_.config,
                          .started_ms = started_ms_,
                          .moved_ms = moved_ms_,
@@ -91,6 +100,17 @@ Result<> Daemon::set_up() {
   const std::string socket = appliance.run_dir + "/dataplane.sock";
   auto listening = adapters_->dataplane->listen(socket, first_model_.dataplane.user);
   if (!listening) return std::unexpected(std::move(listening.error()).in("dataplane socket " + socket));
+  return {};
+}
+
+// Where static leases are.
+Result<> Daemon::open_store() {
+  const std::string directory = first_model_.appliance.state_dir + "/store";
+  std::string repaired;
+  auto opened = store::open_embedded({.directory = directory}, &repaired);
+  if (!opened) return std::unexpected(Error(opened.error().error).in("store " + directory));
+  if (!repaired.empty()) spdlog::warn("msg=\"the store was repaired\" text=\"{}\"", quoted(repaired));
+  store_ = std::move(*opened);
   return {};
 }
 
@@ -122,6 +142,7 @@ void Daemon::still_moving() {
 }
 
 void Daemon::start_serving() {
+  statics_->start(*store_);
   auto report = reconciler_->change(first_model_);
   watch_dataplane();
   if (report) after_change(*report);  // the first change is never refused
@@ -314,6 +335,7 @@ void Daemon::after_change(const ChangeReport& report) {
   for (const std::string& step : report.steps) spdlog::info("msg=\"done\" step=\"{}\"", quoted(step));
   event_watch_.changed(*reconciler_, *machine_, report);
   renderer_->keep_only(reconciler_->desired().keas);
+  statics_->sync(reconciler_->desired().snapshot);
   stop_stray_keas();
   set_retry_timer();
 }

@@ -20,6 +20,7 @@
 #include "controlplane/app/options.h"
 #include "controlplane/app/purges.h"
 #include "controlplane/app/server_watch.h"
+#include "controlplane/app/static_service.h"
 #include "controlplane/reconcile/reconciler.h"
 
 namespace xk::kead {
@@ -36,6 +37,7 @@ class Daemon {
 
  private:
   [[nodiscard]] Result<> set_up();
+  [[nodiscard]] Result<> open_store();
   [[nodiscard]] Result<> watch();
   void start_serving();
   void stop_stray_keas();
@@ -73,6 +75,8 @@ class Daemon {
   std::optional<Machine> machine_;
   std::optional<KeaRenderer> renderer_;
   std::optional<Reconciler> reconciler_;
+  std::unique_ptr<store::Store> store_;
+  std::optional<StaticService> statics_;
   std::optional<LoopControl> control_;
   std::optional<api::ApiServer> api_;
   std::optional<api::ScrapeServer> scrape_;

@@ -49,6 +49,7 @@ inline constexpr std::string_view kDataplaneGone = "dataplane_gone";
 inline constexpr std::string_view kDataplaneSilent = "dataplane_silent";
 inline constexpr std::string_view kDataplaneAnswers = "dataplane_answers";
 inline constexpr std::string_view kResync = "resync";
+inline constexpr std::string_view kStaticTrouble = "static_trouble";
 }  // namespace event
 
 struct Event {

@@ -228,6 +228,103 @@ Answer<std::vector<api::LeaseView>> LoopControl::leases(const std::string& vrf) 
   return all;
 }
 
+// ---- static leases ---------------------------------------------------------------------------------
+
+struct LoopControl::RawPage {
+  kea::LeasePage page;
+};
+
+Answer<LoopControl::RawPage> LoopControl::raw_lease_page(const std::string& vrf, Ip4 from,
+                                                         std::uint32_t limit) {
+  return on_loop<RawPage>([this, vrf, from, limit]() -> Answer<RawPage> {
+    const auto id = kea_of(vrf);
+    if (!id) return std::unexpected(id.error());
+    const auto answer = parts_.machine.keas.command(*id, kea::lease_page_request(from, limit));
+    if (!answer) return failure(502, answer.error().message);
+    auto page = kea::parse_lease_page(*answer, limit);
+    if (!page) return failure(502, page.error().message);
+    return RawPage{std::move(*page)};
+  });
+}
+
+// Few addresses are asked for one by one, many by reading all leases between the first and the last.
+Answer<bool> LoopControl::look_at_leases(const std::string& vrf, const std::set<Ip4>& wanted,
+                                         StaticService::Leased& leased) {
+  constexpr std::size_t kFew = 8;
+  const std::uint64_t now_s = unix_s();
+  const auto keep = [&](const kea::Lease& lease) {
+    const bool over = lease.state == kea::LeaseState::expired || lease.expires_unix_s() <= now_s;
+    if (over || !wanted.contains(lease.address)) return;
+    leased[{vrf, lease.address}] = {.mac = lease.mac,
+                                    .client_id = lease.client_id,
+                                    .circuit_id = lease.circuit_id,
+                                    .remote_id = lease.remote_id,
+                                    .declined = lease.state == kea::LeaseState::declined};
+  };
+  if (wanted.size() <= kFew) {
+    for (const Ip4 address : wanted) {
+      const auto raw = raw_lease_page(vrf, Ip4{address.value - 1}, 1);
+      if (!raw) return std::unexpected(raw.error());
+      std::ranges::for_each(raw->page.leases, keep);
+    }
+    return true;
+  }
+  Ip4 from{wanted.begin()->value - 1};
+  for (std::size_t pages = 0; pages < kPagesMax && from < *wanted.rbegin(); ++pages) {
+    const auto raw = raw_lease_page(vrf, from, kea::kLeasePageSize);
+    if (!raw) return std::unexpected(raw.error());
+    std::ranges::for_each(raw->page.leases, keep);
+    if (raw->page.last) break;
+    from = raw->page.next_from;
+  }
+  return true;
+}
+
+Answer<StaticService::Leased> LoopControl::leased_now(const api::StaticRequest& request) {
+  std::map<std::string, std::set<Ip4>> wanted;
+  for (const StaticTexts& texts : request.leases) {
+    const auto entry = parse_static(texts);
+    if (entry && !entry->address.is_zero()) wanted[entry->vrf].insert(entry->address);
+  }
+  StaticService::Leased leased;
+  for (const auto& [vrf, addresses] : wanted) {
+    const auto looked = look_at_leases(vrf, addresses, leased);
+    // What is wrong with the VRF itself is said of each lease; of a silent Kea nobody can say what it leased.
+    if (looked || looked.error().status == 404 || looked.error().status == 409 || request.force) continue;
+    if (looked.error().status == 503) return std::unexpected(looked.error());
+    return failure(502, "VRF " + vrf +
+                            ": its Kea cannot be asked which addresses are leased now, --force does "
+                            "without: " +
+                            looked.error().messages.front());
+  }
+  return leased;
+}
+
+Answer<api::StaticPageView> LoopControl::static_leases(const api::StaticQuery& query) {
+  return on_loop<api::StaticPageView>(
+      [this, query] { return parts_.statics.page(query, *parts_.reconciler.model()); });
+}
+
+Answer<api::StaticDoneView> LoopControl::add_static_leases(const api::StaticRequest& request) {
+  const std::scoped_lock one_at_a_time(static_mutex_);
+  const auto leased = leased_now(request);
+  if (!leased) return std::unexpected(leased.error());
+  auto plan = on_loop<StaticService::Plan>([this, request, leased = *leased] {
+    return parts_.statics.plan_add(request, *parts_.reconciler.model(), leased);
+  });
+  if (!plan) return std::unexpected(plan.error());
+  if (request.check) return std::move(plan->done);
+  return parts_.statics.commit(std::move(*plan));
+}
+
+Answer<api::StaticDoneView> LoopControl::delete_static_leases(const api::StaticRequest& request) {
+  const std::scoped_lock one_at_a_time(static_mutex_);
+  auto plan = on_loop<StaticService::Plan>([this, request] { return parts_.statics.plan_delete(request); });
+  if (!plan) return std::unexpected(plan.error());
+  if (request.check) return std::move(plan->done);
+  return parts_.statics.commit(std::move(*plan));
+}
+
 // ---- configuration ---------------------------------------------------------------------------------
 
 Answer<std::string> LoopControl::config_show() {

@@ -4,12 +4,15 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <mutex>
+#include <set>
 #include <string>
 
 #include "controlplane/api/control.h"
 #include "controlplane/api/scrape_server.h"
 #include "controlplane/app/event_log.h"
 #include "controlplane/app/event_loop.h"
+#include "controlplane/app/static_service.h"
 #include "controlplane/reconcile/reconciler.h"
 
 namespace xk::kead {
@@ -21,6 +24,7 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
     const Reconciler& reconciler;
     const Machine& machine;
     EventLog& events;
+    StaticService& statics;
     std::string config_path;
     std::uint64_t started_ms = 0;  // EventLoop::now_ms()
     // When the loop or a step of a change last moved, as now_ms() has it.
@@ -46,6 +50,12 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
   [[nodiscard]] api::Answer<std::vector<api::AttachmentView>> attachments() override;
   [[nodiscard]] api::Answer<api::AllCountersView> counters() override;
   [[nodiscard]] api::Answer<std::vector<api::LeaseView>> leases(const std::string& vrf) override;
+  // Changes wait for the store on the caller's thread, one after the other.
+  [[nodiscard]] api::Answer<api::StaticPageView> static_leases(const api::StaticQuery& query) override;
+  [[nodiscard]] api::Answer<api::StaticDoneView> add_static_leases(
+      const api::StaticRequest& request) override;
+  [[nodiscard]] api::Answer<api::StaticDoneView> delete_static_leases(
+      const api::StaticRequest& request) override;
   [[nodiscard]] api::Answer<std::vector<api::KeaView>> keas() override;
   [[nodiscard]] api::Answer<std::vector<api::ServerView>> servers() override;
   [[nodiscard]] api::Answer<std::string> kea_command(const std::string& vrf,
@@ -81,7 +91,15 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
   struct Page;
   [[nodiscard]] api::Answer<Page> lease_page(const std::string& vrf, Ip4 from);
 
+  // Which of the addresses wanted are leased by Kea's clients now.
+  [[nodiscard]] api::Answer<StaticService::Leased> leased_now(const api::StaticRequest& request);
+  struct RawPage;
+  [[nodiscard]] api::Answer<RawPage> raw_lease_page(const std::string& vrf, Ip4 from, std::uint32_t limit);
+  [[nodiscard]] api::Answer<bool> look_at_leases(const std::string& vrf, const std::set<Ip4>& wanted,
+                                                 StaticService::Leased& leased);
+
   Parts parts_;
+  std::mutex static_mutex_;  // held through a change of static leases
 };
 
 }  // namespace xk::kead

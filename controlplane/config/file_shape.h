@@ -187,6 +187,7 @@ struct FileVrf {
   Given<bool> discover{Vrf{}.discover};
   Given<Choice> engine{{static_cast<std::uint8_t>(Vrf{}.engine)}};  // of kEngineNames
   Given<std::uint32_t> queue_depth;
+  Given<Choice> static_by{{static_cast<std::uint8_t>(Vrf{}.static_by)}};  // of kStaticByNames
   std::vector<FileSubnet> subnets;
   std::vector<FileAttachment> attachments;
   FileRelay relay;

@@ -50,6 +50,15 @@ const auto kVrfKeys = std::to_array<Key<FileVrf>>({
       .min = 16,
       .max = 32768,
       .allowed = "a power of two"}},
+    {&FileVrf::static_by,
+     {.name = "static_by",
+      .description =
+          "Who answers clients with a static lease in a VRF of the `kea` engine: `dataplane` (at once, from "
+          "what "
+          "is configured here) or `kea`, which gives them the same address; for VRFs whose options are in a "
+          "template.",
+      .example = "\"kea\"",
+      .words = kStaticByNames}},
 });
 
 const auto kSubnetChildren = std::to_array<std::string_view>({"options"});

@@ -179,6 +179,7 @@ FileVrf file_of(const Vrf& vrf) {
   file.discover = shown(vrf.discover);
   file.engine = shown_choice(vrf.engine);
   file.queue_depth = shown(std::uint32_t{vrf.queue_depth});
+  file.static_by = shown_choice(vrf.static_by);
   return file;
 }
 

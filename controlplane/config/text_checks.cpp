@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <vector>
 
-#include "controlplane/config/kea_options.h"
 #include "controlplane/config/mistakes.h"
 #include "controlplane/config/pool_rule.h"
 #include "controlplane/config/vss.h"
 #include "controlplane/model/endpoint.h"
+#include "controlplane/model/kea_options.h"
 #include "controlplane/model/template.h"
 
 namespace xk::config {

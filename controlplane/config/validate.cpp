@@ -70,6 +70,7 @@ Vrf validate_vrf(const FileConfig& config, const FileVrf& file, Mistakes& mistak
   check_discover(file, mistakes);
   vrf.engine = static_cast<Engine>(file.engine.value.index);
   vrf.queue_depth = queue_depth_of(config, file, mistakes);
+  vrf.static_by = static_cast<StaticBy>(file.static_by.value.index);
   vrf.kea = {file.kea.user.value, file.kea.template_file.value, file.kea.binary.value};
   vrf.origin = mistakes.origin(file.at);
   if (vrf.engine == Engine::native) {

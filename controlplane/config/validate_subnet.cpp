@@ -3,8 +3,8 @@
 #include <utility>
 #include <vector>
 
-#include "controlplane/config/kea_options.h"
 #include "controlplane/config/validate.h"
+#include "controlplane/model/kea_options.h"
 
 namespace xk::config {
 namespace {

@@ -53,6 +53,8 @@ class UnixDataplaneLink final : public DataplaneLink {
   Result<> give_port(const ipc::PortSockets& port, std::vector<PacketSocket> sockets) override;
   Result<> release_ports(const std::vector<IfIndex>& ifindexes) override;
   Result<> publish(const Snapshot& snapshot) override;
+  Result<> update_static_leases(ipc::StaticUpdateKind kind,
+                                const std::vector<StaticChange>& changes) override;
   [[nodiscard]] std::vector<VrfCounts> counters() const override;
   [[nodiscard]] std::vector<ServerStatus> servers() const override {
     return channel_ ? totals_.servers() : std::vector<ServerStatus>{};
@@ -67,7 +69,8 @@ class UnixDataplaneLink final : public DataplaneLink {
   Result<> handle(const ipc::Message& message);
   void send_settings();
   Result<> send(const ipc::Message& message, const std::vector<int>& fds = {});
-  Result<> await_applied(std::uint64_t generation);
+  template <typename Done>
+  Result<> await(const std::string& what, Done done);
   void disconnect(const Error& why);
 
   std::string path_;
@@ -80,6 +83,8 @@ class UnixDataplaneLink final : public DataplaneLink {
   std::optional<ipc::Settings> settings_;
   std::optional<ipc::Settings> made_with_;  // what the process connected last was sent first
   std::optional<ipc::Applied> applied_;     // the last one heard
+  std::optional<ipc::StaticApplied> static_applied_;
+  std::uint64_t static_serial_ = 0;
   dataplane_link::Totals totals_;
   std::uint64_t ping_token_ = 0;
   std::uint64_t pinged_ms_ = 0;
@@ -263,6 +268,10 @@ Result<> UnixDataplaneLink::handle(const ipc::Message& message) {
     status_.last_error = printable(applied->error);
     return {};
   }
+  if (const auto* taken = std::get_if<ipc::StaticApplied>(&message)) {
+    static_applied_ = *taken;
+    return {};
+  }
   if (const auto* pong = std::get_if<ipc::Pong>(&message)) {
     ping_answered_ = ping_answered_ || pong->token == ping_token_;
     if (setting_up_ && ping_answered_) {
@@ -325,30 +334,47 @@ Result<> UnixDataplaneLink::publish(const Snapshot& snapshot) {
   applied_.reset();
   auto sent = send(ipc::Publish{.generation = snapshot.generation, .bytes = bytes.size()}, {memory->get()});
   if (!sent) return sent;
-  return await_applied(snapshot.generation);
+  const std::string what = "generation " + std::to_string(snapshot.generation);
+  auto taken = await(what, [&] { return applied_ && applied_->generation == snapshot.generation; });
+  if (!taken || applied_->error.empty()) return taken;
+  return std::unexpected(Error{"the dataplane refused " + what + ": " + printable(applied_->error)});
 }
 
-Result<> UnixDataplaneLink::await_applied(std::uint64_t generation) {
+Result<> UnixDataplaneLink::update_static_leases(ipc::StaticUpdateKind kind,
+                                                 const std::vector<StaticChange>& changes) {
+  const std::vector<std::uint8_t> bytes = ipc::encode_static_changes(changes);
+  if (bytes.empty()) return std::unexpected(Error{"static leases are out of their bounds", EMSGSIZE});
+  const auto memory = ipc::sealed_memfd("xdp-kea-static", bytes);
+  if (!memory) return std::unexpected(memory.error());
+  const std::uint64_t serial = ++static_serial_;
+  static_applied_.reset();
+  auto sent = send(ipc::StaticUpdate{.serial = serial, .kind = kind, .bytes = bytes.size()}, {memory->get()});
+  if (!sent) return sent;
+  auto taken =
+      await("the static leases", [&] { return static_applied_ && static_applied_->serial == serial; });
+  if (!taken || static_applied_->error.empty()) return taken;
+  return std::unexpected(
+      Error{"the dataplane refused the static leases: " + printable(static_applied_->error)});
+}
+
+// Hears the dataplane until it is done, or for 2 s.
+template <typename Done>
+Result<> UnixDataplaneLink::await(const std::string& what, Done done) {
   const auto deadline = Clock::now() + kAppliedTimeout;
   while (channel_) {
-    if (hear_dataplane() && applied_ && applied_->generation == generation) {
-      if (applied_->error.empty()) return {};
-      return std::unexpected(Error{"the dataplane refused generation " + std::to_string(generation) + ": " +
-                                   printable(applied_->error)});
-    }
+    if (hear_dataplane() && done()) return {};
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
     if (left <= 0)
-      return std::unexpected(Error{"the dataplane did not take generation " + std::to_string(generation) +
-                                       " within " + std::to_string(kAppliedTimeout.count()) + " ms",
-                                   ETIMEDOUT});
+      return std::unexpected(Error{
+          "the dataplane did not take " + what + " within " + std::to_string(kAppliedTimeout.count()) + " ms",
+          ETIMEDOUT});
     if (!channel_) break;
     pollfd waiting{.fd = channel_->fd(), .events = POLLIN, .revents = 0};
     if (::poll(&waiting, 1, static_cast<int>(left)) < 0 && errno != EINTR)
       return std::unexpected(errno_error("poll"));
   }
-  return std::unexpected(Error{"the dataplane went while it was taking generation " +
-                                   std::to_string(generation) + ": " + status_.last_error,
-                               ECONNRESET});
+  return std::unexpected(
+      Error{"the dataplane went while it was taking " + what + ": " + status_.last_error, ECONNRESET});
 }
 
 }  // namespace

@@ -137,6 +137,9 @@ struct KeaSettings {
   friend bool operator==(const KeaSettings&, const KeaSettings&) = default;
 };
 
+// Who answers clients with a static lease.
+enum class StaticBy : std::uint8_t { dataplane, kea };
+
 struct Vrf {
   std::string name;
   std::string device;     // kernel VRF device it is bound to; empty: only a name
@@ -148,6 +151,7 @@ struct Vrf {
   RelaySettings relay;
   KeaSettings kea;
   std::uint16_t queue_depth = 512;
+  StaticBy static_by = StaticBy::dataplane;
   Origin origin;
   friend bool operator==(const Vrf&, const Vrf&) = default;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "controlplane/model/lookup.h"
+#include "controlplane/model/option_bytes.h"
 #include "controlplane/model/template.h"
 #include "controlplane/reconcile/desired_builder.h"
 
@@ -198,6 +199,34 @@ std::string DesiredBuilder::render(const std::string& text, const PortPlace& pla
   return rendered.value_or(std::string());
 }
 
+// What the dataplane needs to answer clients with a static lease by itself. Where that cannot be said in
+// bytes, Kea answers them.
+void DesiredBuilder::add_static_answers(const Vrf& vrf, VrfEntry& entry) {
+  if (vrf.static_by == StaticBy::kea) return;
+  for (const Subnet& subnet : vrf.subnets) {
+    auto options = subnet_options_bytes(subnet);
+    if (options && options->size() > kSubnetOptionsMax)
+      options = std::unexpected(Error{"all options together are over 4096 bytes"});
+    if (!options) {
+      out_.impaired[entry.id].push_back(
+          "static leases are answered by its Kea, not by the dataplane: subnet " + to_string(subnet.prefix) +
+          ": " + options.error().message);
+      entry.subnets.clear();
+      return;
+    }
+    SubnetEntry made;
+    made.prefix = subnet.prefix;
+    made.server_identifier = subnet.server_identifier.is_zero() ? subnet.gateway : subnet.server_identifier;
+    made.lease_time_s = subnet.lease_time_s;
+    made.renew_s = subnet.lease_time_s / 2;
+    made.rebind_s = static_cast<std::uint32_t>(std::uint64_t{subnet.lease_time_s} * 7 / 8);
+    made.options = std::move(*options);
+    entry.subnets.push_back(std::move(made));
+  }
+  std::ranges::sort(entry.subnets, {}, [](const SubnetEntry& subnet) { return subnet.prefix; });
+  entry.static_leases = true;
+}
+
 void DesiredBuilder::add_vrf_entry(const Vrf& vrf) {
   VrfEntry entry;
   entry.id = id_of(vrf.name);
@@ -216,6 +245,7 @@ void DesiredBuilder::add_vrf_entry(const Vrf& vrf) {
     if (const auto handoff = out_.handoffs.find(entry.id); handoff != out_.handoffs.end())
       entry.giaddr = handoff->second.host_ip;
     entry.link_selection = true;
+    add_static_answers(vrf, entry);
   } else {
     const VrfId elsewhere = id_of(vrf.relay.server_vrf);
     if (elsewhere.value != 0) entry.server_vrf = elsewhere;

@@ -51,6 +51,7 @@ class DesiredBuilder {
   void pend_client(const Vrf& vrf, const Attachment& attachment, std::string reason);
   void tell_not_served();
   [[nodiscard]] std::string render(const std::string& text, const PortPlace& place, const Vrf& vrf) const;
+  void add_static_answers(const Vrf& vrf, VrfEntry& entry);
   void add_vrf_entry(const Vrf& vrf);
   void finish();
 

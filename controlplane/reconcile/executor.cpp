@@ -415,6 +415,7 @@ Result<> Executor::perform(const step::Publish& step) {
 Result<> Executor::send_snapshot(Snapshot snapshot) {
   // Never a number twice: what is in force is told by its generation.
   snapshot.generation = ++generation_;
+  if (machine_.before_publish) machine_.before_publish(snapshot);
   if (auto sent = machine_.dataplane.publish(snapshot); !sent) {
     published_.reset();
     return sent;

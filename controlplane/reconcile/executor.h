@@ -26,6 +26,8 @@ struct Machine {
   std::function<std::uint64_t()> now_ms;        // monotonic
   std::function<void(std::uint64_t ms)> pause;  // between two looks at a starting Kea
   std::function<void()> moved = {};             // called before each step of a run, if there is one
+  // Called before a snapshot goes to the dataplane, if there is one.
+  std::function<void(const Snapshot&)> before_publish = {};
 };
 
 // VRFs and ports, by which failures are kept apart.

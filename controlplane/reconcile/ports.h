@@ -282,6 +282,10 @@ class DataplaneLink {
   [[nodiscard]] virtual Result<> release_ports(const std::vector<IfIndex>& ifindexes) = 0;
   // Sends the snapshot and waits (at most 2 s) until it is in force on every loop.
   [[nodiscard]] virtual Result<> publish(const Snapshot& snapshot) = 0;
+  // One piece of the static leases (ipc/messages.h says what each kind does); waits at most 2 s until the
+  // dataplane has taken it.
+  [[nodiscard]] virtual Result<> update_static_leases(ipc::StaticUpdateKind kind,
+                                                      const std::vector<StaticChange>& changes) = 0;
   // All slots that ever counted anything, slot 0 always; empty if no dataplane ever connected.
   [[nodiscard]] virtual std::vector<VrfCounts> counters() const = 0;
   // Of the connected dataplane, ordered by VRF and address; empty without one.

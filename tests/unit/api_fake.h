@@ -152,6 +152,49 @@ class FakeControl : public Control {
     std::erase_if(all, [&vrf](const LeaseView& lease) { return !vrf.empty() && lease.vrf != vrf; });
     return all;
   }
+  // Whatever is asked to be added is there from then on, but for 10.0.0.1.
+  std::vector<StaticTexts> statics{{.vrf = "red",
+                                    .mac = "02:00:00:00:00:01",
+                                    .client_id = {},
+                                    .circuit_id = {},
+                                    .remote_id = {},
+                                    .address = "10.0.0.50",
+                                    .hostname = "printer",
+                                    .options = {"ntp-servers=10.0.0.9"}},
+                                   {.vrf = "blue",
+                                    .mac = {},
+                                    .client_id = {},
+                                    .circuit_id = "eth1:100.0",
+                                    .remote_id = "edge",
+                                    .address = {},
+                                    .hostname = {},
+                                    .options = {}}};
+  Answer<StaticPageView> static_leases(const StaticQuery& query) override {
+    if (failure) return std::unexpected(*failure);
+    StaticPageView page;
+    for (const StaticTexts& lease : statics)
+      if (!empty && (query.vrf.empty() || lease.vrf == query.vrf)) page.leases.push_back(lease);
+    page.total = page.leases.size();
+    return page;
+  }
+  Answer<StaticDoneView> add_static_leases(const StaticRequest& request) override {
+    if (failure) return std::unexpected(*failure);
+    StaticDoneView done;
+    for (std::size_t i = 0; i < request.leases.size(); ++i)
+      if (request.leases[i].address == "10.0.0.1")
+        done.problems.push_back({i, "mac " + request.leases[i].mac + ": 10.0.0.1 is the gateway"});
+    if (request.check) return done;
+    if (!done.problems.empty()) return std::unexpected(Failure{409, {done.problems[0].text}});
+    done.added = request.leases.size();
+    statics.insert(statics.end(), request.leases.begin(), request.leases.end());
+    return done;
+  }
+  Answer<StaticDoneView> delete_static_leases(const StaticRequest& request) override {
+    if (failure) return std::unexpected(*failure);
+    StaticDoneView done;
+    done.deleted = request.leases.size();
+    return done;
+  }
   Answer<std::vector<KeaView>> keas() override {
     if (failure) return std::unexpected(*failure);
     return empty ? std::vector<KeaView>{} : two_keas();

@@ -89,6 +89,11 @@ TEST_F(OpenApi, DescribesEveryField) {
   expect_schema("Attachment", to_json(AttachmentView{}));
   expect_schema("Counters", to_json(CountersView{}));
   expect_schema("Lease", to_json(LeaseView{}));
+  expect_schema("StaticLease", to_json(StaticTexts{}));
+  expect_schema("StaticPage", to_json(StaticPageView{}));
+  expect_schema("StaticRequest", to_json(StaticRequest{}));
+  expect_schema("StaticProblem", to_json(StaticProblemView{}));
+  expect_schema("StaticDone", to_json(StaticDoneView{}));
   expect_schema("Status", to_json(StatusView{}));
   expect_schema("Vrfs", to_json(VrfsBody{}));
   expect_schema("VrfDetail", to_json(VrfBody{}));

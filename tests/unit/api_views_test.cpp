@@ -63,6 +63,9 @@ TEST(Views, SurviveTheTrip) {
   expect_same_after_the_trip(control.events({}).value());
   expect_same_after_the_trip(control.explain("eth1", "").value());
   expect_same_after_the_trip(control.teardown().value());
+  expect_same_after_the_trip(control.static_leases({}).value());
+  expect_same_after_the_trip(StaticRequest{control.statics, true, false});
+  expect_same_after_the_trip(StaticDoneView{1, 2, 3, 4, {"gone"}, {{7, "bad"}}});
   expect_same_after_the_trip(DeleteRequest{true});
   expect_same_after_the_trip(ConfigText{"a.toml", "[appliance]\n"});
   expect_same_after_the_trip(ConfigBody{"[appliance]\n"});

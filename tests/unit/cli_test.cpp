@@ -86,6 +86,9 @@ const std::vector<GoldenCase> kGolden = {
     {"counters_red", {"counters", "--vrf", "red"}},
     {"lease_list", {"lease", "list"}},
     {"lease_list_blue", {"lease", "list", "--vrf", "blue"}},
+    {"static_list", {"static", "list"}},
+    {"static_list_red", {"static", "list", "--vrf", "red"}},
+    {"static_delete", {"static", "delete", "red", "--mac", "02:00:00:00:00:01"}},
     {"kea_status", {"kea", "status"}},
     {"kea_command", {"kea", "command", "red", R"({"command": "list-commands"})"}},
     {"config_show", {"config", "show"}},
@@ -110,6 +113,71 @@ TEST_F(CliTest, EveryCommandInEveryFormat) {
       expect_golden(c.name + "." + format, outcome.out);
     }
   }
+}
+
+TEST_F(CliTest, StaticLeasesAreExportedAndImportedAlike) {
+  for (const std::string format : {"csv", "jsonl"}) {
+    const std::string file = directory.file("leases." + format);
+    control.statics.push_back({.vrf = "red",
+                               .mac = {},
+                               .client_id = "01ff",
+                               .circuit_id = {},
+                               .remote_id = {},
+                               .address = "10.0.0.60",
+                               .hostname = {},
+                               .options = {"43=hex:0102", "domain-name=a\\,\"b\""}});
+    const auto before = control.statics;
+    EXPECT_EQ(keactl({"static", "export", file}).code, 0);
+    control.statics.clear();
+    const Outcome imported = keactl({"static", "import", file});
+    EXPECT_EQ(imported.code, 0) << imported.err;
+    EXPECT_EQ(imported.out,
+              "added " + std::to_string(before.size()) + ", changed 0, unchanged 0, deleted 0\n");
+    EXPECT_TRUE(control.statics == before) << format;
+    control.statics.pop_back();
+  }
+}
+
+TEST_F(CliTest, EveryBadLineOfAnImportIsTold) {
+  control.statics.clear();
+  const std::string file = directory.file("bad.csv");
+  std::ofstream(file) << "vrf,mac,address,options\n"
+                         "red,02:00:00:00:00:01,10.0.0.10,\n"
+                         "red,02:00:00:00:00:0g,10.0.0.11,\n"
+                         "\n"
+                         "red,02:00:00:00:00:02,10.0.0.1,\n"
+                         "red,02:00:00:00:00:03\n"
+                         "# a remark\n"
+                         "red,02:00:00:00:00:04,10.0.0.10,\n"
+                         "red,02:00:00:00:00:01,10.0.0.13,\n"
+                         "red,02:00:00:00:00:05,10.0.0.14,99=text\n";
+  const Outcome refused = keactl({"static", "import", file});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasSubstr(file + ":3: "));
+  EXPECT_THAT(refused.err, HasSubstr(file + ":5: mac 02:00:00:00:00:02: 10.0.0.1 is the gateway\n"));
+  EXPECT_THAT(refused.err, HasSubstr(file + ":6: it has 2 fields, the first line has 4\n"));
+  EXPECT_THAT(refused.err, HasSubstr(file + ":8: 10.0.0.10 is there already, in line 2\n"));
+  EXPECT_THAT(refused.err, HasSubstr(file + ":9: mac 02:00:00:00:00:01 is there already, in line 2\n"));
+  EXPECT_THAT(refused.err, HasSubstr(file + ":10: option 99: "));
+  EXPECT_THAT(refused.err, HasSubstr("6 bad lines: nothing was imported; --keep-going imports the others\n"));
+  EXPECT_TRUE(control.statics.empty());
+  const Outcome rest = keactl({"static", "import", "--keep-going", file});
+  EXPECT_EQ(rest.code, 1);
+  EXPECT_EQ(rest.out, "added 1, changed 0, unchanged 0, deleted 0\n");
+  ASSERT_EQ(control.statics.size(), 1u);
+  EXPECT_EQ(control.statics[0].address, "10.0.0.10");
+}
+
+TEST_F(CliTest, StaticAddSendsWhatIsGiven) {
+  control.statics.clear();
+  const Outcome added = keactl({"static", "add", "red", "--client-id", "01:02", "--address", "10.0.0.9",
+                                "--option", "43=hex:00", "--option", "ntp-servers=10.0.0.1,10.0.0.2"});
+  EXPECT_EQ(added.code, 0) << added.err;
+  ASSERT_EQ(control.statics.size(), 1u);
+  EXPECT_EQ(control.statics[0].client_id, "01:02");
+  EXPECT_EQ(control.statics[0].options,
+            (std::vector<std::string>{"43=hex:00", "ntp-servers=10.0.0.1,10.0.0.2"}));
+  EXPECT_EQ(keactl({"static", "add", "red", "--mac", "02:00:00:00:00:09", "--address", "10.0.0.1"}).code, 1);
 }
 
 TEST_F(CliTest, EventsAreFollowedOverARestart) {
@@ -211,7 +279,7 @@ TEST_F(CliTest, TablesWithoutRowsSaySo) {
   for (const GoldenCase& c : kGolden) {
     if (c.name == "vrf_show" || c.name.ends_with("_red") || c.name.ends_with("_blue") ||
         c.name == "kea_command" || c.name == "config_show" || c.name == "explain" || c.name == "reload" ||
-        c.name == "teardown" || (c.name.starts_with("vrf_") && c.name != "vrf_list")) {
+        c.name == "teardown" || c.name == "static_delete" || (c.name.starts_with("vrf_") && c.name != "vrf_list")) {
       continue;  // without VRFs there is nothing of theirs
     }
     const Outcome outcome = keactl(c.args);

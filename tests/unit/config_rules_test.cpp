@@ -37,7 +37,7 @@ TEST(ConfigRules, KeysOfTheWrongPlace) {
   expect_mistake("[[vrf]]\nname = \"red\"\nservers = []\n",
                  "unknown key \"servers\" in [vrf]; there is one in [vrf.relay]; allowed: name, device, "
                  "discover, engine, "
-                 "queue_depth, subnet, attachment, relay, kea");
+                 "queue_depth, static_by, subnet, attachment, relay, kea");
   expect_mistake(
       in_kea_attachment("template = \"x\"\n"),
       "unknown key \"template\" in [vrf.attachment]; there is one in [vrf.kea]; allowed: interface, vlan, "

@@ -525,11 +525,22 @@ class Called : public Served {
     auto loop = EventLoop::make();
     ASSERT_TRUE(loop.has_value());
     loop_ = std::move(*loop);
+    auto store = store::open_embedded({.directory = directory_ + "/store"});
+    ASSERT_TRUE(store.has_value()) << store.error().error.message;
+    store_ = std::move(*store);
+    statics_.emplace(StaticService::Parts{
+        .loop = *loop_,
+        .dataplane = parts_machine().dataplane,
+        .events = events_,
+        .snapshot = [this] { return (*daemon_)->model() ? &(*daemon_)->desired().snapshot : nullptr; },
+        .moved = {}});
+    statics_->start(*store_);
     control_.emplace(LoopControl::Parts{
         .loop = *loop_,
         .reconciler = **daemon_,
         .machine = parts_machine(),
         .events = events_,
+        .statics = *statics_,
         .config_path = "a.toml",
         .started_ms = EventLoop::now_ms(),
         .moved_ms = moved_ms_,
@@ -564,6 +575,7 @@ class Called : public Served {
     std::promise<void> done;
     loop_->post([&] {
       serve();
+      statics_->sync((*daemon_)->desired().snapshot);
       done.set_value();
     });
     done.get_future().wait();
@@ -576,6 +588,8 @@ class Called : public Served {
   std::shared_future<void> busy_until_;  // of the next reload, if it is one
   EventLog events_;
   std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<store::Store> store_;
+  std::optional<StaticService> statics_;
   std::optional<LoopControl> control_;
   std::thread thread_;
   bool ended_ = false;
@@ -590,6 +604,69 @@ TEST_F(Called, BeforeTheFirstChangeAndAfterTheEndItIsNotReady) {
   ASSERT_FALSE(late.has_value());
   EXPECT_EQ(late.error().status, 503);
   EXPECT_THAT(late.error().messages.front(), HasSubstr("stopping"));
+}
+
+// Through the store and back: what is added is stored, the dataplane has it when the call returns.
+TEST_F(Called, StaticLeasesAreInForceWhenTheCallReturns) {
+  serve_on_loop();
+  api::StaticRequest request;
+  request.leases = {{"red", "02:00:00:00:00:01", {}, {}, {}, "10.0.0.50", {}, {}}};
+  const auto unknown = control_->add_static_leases(request);
+  ASSERT_FALSE(unknown.has_value());
+  EXPECT_EQ(unknown.error().status, 502) << "nobody can say whether the address is leased";
+  EXPECT_THAT(unknown.error().messages.front(), HasSubstr("--force does without"));
+
+  const std::string none =
+      R"({"result":3,"text":"0 IPv4 lease(s) found.","arguments":{"leases":[],"count":0}})";
+  machine_.kea_answers[kea::lease_page_request(Ip4{0x0a000031}, 1)] = none;
+  const auto added = control_->add_static_leases(request);
+  ASSERT_TRUE(added.has_value()) << added.error().messages.front();
+  EXPECT_EQ(added->added, 1u);
+  ASSERT_EQ(machine_.static_leases.size(), 1u);
+  EXPECT_EQ(machine_.static_leases.begin()->second.address, Ip4{0x0a000032});
+  EXPECT_EQ(control_->add_static_leases(request)->unchanged, 1u);
+  EXPECT_EQ(control_->static_leases({.vrf = "red", .from = {}, .limit = 0})->leases, request.leases);
+  EXPECT_EQ(control_->static_leases({.vrf = "green", .from = {}, .limit = 0}).error().status, 404);
+
+  // Another identity takes the address; it is the first one's no more.
+  api::StaticRequest taking = request;
+  taking.leases[0].mac = "02:00:00:00:00:02";
+  const auto refused = control_->add_static_leases(taking);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().status, 409);
+  taking.check = true;
+  EXPECT_EQ(control_->add_static_leases(taking)->problems.size(), 1u);
+  taking.check = false;
+  taking.force = true;
+  const auto moved = control_->add_static_leases(taking);
+  ASSERT_TRUE(moved.has_value());
+  EXPECT_EQ(std::pair(moved->added, moved->deleted), std::pair(std::uint64_t{1}, std::uint64_t{1}));
+  EXPECT_EQ(machine_.static_leases.size(), 1u);
+  EXPECT_EQ(control_->add_static_leases(taking)->unchanged, 1u) << "doing it again does nothing";
+
+  EXPECT_EQ(control_->delete_static_leases(request).error().status, 404);
+  EXPECT_EQ(control_->delete_static_leases(taking)->deleted, 1u);
+  EXPECT_TRUE(machine_.static_leases.empty());
+}
+
+// What another wrote to the store is in force, and what is malformed is told of.
+TEST_F(Called, StaticLeasesFollowTheStore) {
+  serve_on_loop();
+  const auto put = [&](const std::string& key, const std::string& value) {
+    store::Transaction transaction;
+    transaction.then.push_back({store::Operation::Kind::put, key, {}, value, 0});
+    ASSERT_TRUE(store_->commit_and_wait(std::move(transaction)).has_value());
+  };
+  put("/xdp-kea/v1/static/red/mac/020000000009", "no JSON");
+  put("/xdp-kea/v1/static/red/mac/020000000007", R"({"v":1,"address":"10.0.0.77"})");
+  const auto there = [&] {
+    const auto page = control_->static_leases({});
+    return page && page->total == 1 && page->leases[0].address == "10.0.0.77";
+  };
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!there() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  EXPECT_TRUE(there());
+  EXPECT_THAT(events_.read(0, "").events.back().text, HasSubstr("no JSON object"));
 }
 
 TEST_F(Called, AnswersComeFromTheLoop) {

@@ -69,6 +69,8 @@ class FakeMachine {
   std::uint32_t dataplane_pid = 500;
   std::uint32_t dataplane_connects = 1;
   std::uint64_t dataplane_generation = 0;
+  std::map<std::tuple<VrfId, StaticKind, std::string>, StaticLease> static_leases;  // the dataplane's
+  std::vector<ipc::StaticUpdateKind> static_updates;
   std::uint32_t kea_looks_needed = 0;  // ticks until a started Kea runs
   std::map<VrfId, std::uint32_t> kea_looks;
   std::map<VrfId, KeaState> kea_states;
@@ -423,6 +425,21 @@ class FakeDataplane final : public DataplaneLink {
     machine_.dataplane_generation = snapshot.generation;
     machine_.state.snapshot = snapshot;
     machine_.state.snapshot->generation = 0;
+    return {};
+  }
+  Result<> update_static_leases(ipc::StaticUpdateKind kind,
+                                const std::vector<StaticChange>& changes) override {
+    if (auto done = machine_.operation("static"); !done) return done;
+    if (!machine_.dataplane_connected) return std::unexpected(Error{"no dataplane"});
+    if (kind == ipc::StaticUpdateKind::begin) machine_.static_leases.clear();
+    for (const StaticChange& change : changes) {
+      const auto key = std::tuple(change.lease.vrf, change.lease.kind, change.lease.identity);
+      if (change.erase)
+        machine_.static_leases.erase(key);
+      else
+        machine_.static_leases[key] = change.lease;
+    }
+    machine_.static_updates.push_back(kind);
     return {};
   }
   std::vector<VrfCounts> counters() const override { return machine_.counts; }

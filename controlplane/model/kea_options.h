@@ -5,11 +5,30 @@
 #include <span>
 #include <string_view>
 
-namespace xk::config {
+namespace xk {
+
+// What the text of an option's data means to Kea, as far as we render it too.
+enum class OptionType : std::uint8_t {
+  address,
+  addresses,
+  u8,
+  u8s,
+  u16,
+  u16s,
+  u32,
+  i32,
+  flag,
+  text,
+  domain,
+  domains,
+  bytes,
+  other,  // records and what has sub-options
+};
 
 struct KeaOption {
   std::uint8_t code;
   std::string_view name;
+  OptionType type;
 };
 
 // Kea's own definitions (2.2 and later), by ascending code.
@@ -22,4 +41,4 @@ struct KeaOption {
 // Why an option cannot be in a subnet's list ("has its own key, gateway"), or "".
 [[nodiscard]] std::string_view reserved_option(std::uint8_t code);
 
-}  // namespace xk::config
+}  // namespace xk

@@ -1,0 +1,92 @@
+// The static leases of the daemon: read from the store and followed there, told to the dataplane, changed by
+// operators. A change is in force here when the store has it and its watch has told of it: there is no other
+// way.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controlplane/api/control.h"
+#include "controlplane/app/event_log.h"
+#include "controlplane/app/event_loop.h"
+#include "controlplane/reconcile/reconciler.h"
+#include "controlplane/statics/decide.h"
+#include "controlplane/statics/feed.h"
+#include "controlplane/store/store.h"
+
+namespace xk::kead {
+
+class StaticService {
+ public:
+  struct Parts {
+    EventLoop& loop;
+    DataplaneLink& dataplane;
+    EventLog& events;
+    std::function<const Snapshot*()> snapshot;  // what is or will be served; null: nothing yet
+    std::function<void()> moved;                // now and then while much is read
+  };
+  explicit StaticService(Parts parts) : parts_(std::move(parts)), feed_(leases_, parts_.dataplane) {}
+  ~StaticService();
+  StaticService(const StaticService&) = delete;
+  StaticService& operator=(const StaticService&) = delete;
+
+  // ---- on the loop ----
+
+  // Reads what the store has and follows it. What cannot be done now is tried again every second.
+  void start(store::Store& store);
+  // Before a snapshot is published, and when a dataplane may have come.
+  void sync(const Snapshot& snapshot);
+  [[nodiscard]] const statics::StaticLeases& leases() const { return leases_; }
+  // Called with every change once it is in force, and with nothing when all may have changed.
+  void on_changes(std::function<void(const std::vector<statics::Change>&)> call) { heard_ = std::move(call); }
+  // What is wrong; empty: nothing.
+  [[nodiscard]] std::string trouble() const;
+
+  [[nodiscard]] api::Answer<api::StaticPageView> page(const api::StaticQuery& query,
+                                                      const Model& model) const;
+
+  // What an operator's request comes to.
+  struct Plan {
+    std::vector<store::Transaction> transactions;
+    api::StaticDoneView done;
+  };
+  using Leased = std::map<std::pair<std::string, Ip4>, statics::Leased>;
+  [[nodiscard]] api::Answer<Plan> plan_add(const api::StaticRequest& request, const Model& model,
+                                           const Leased& leased) const;
+  [[nodiscard]] api::Answer<Plan> plan_delete(const api::StaticRequest& request) const;
+
+  // ---- on any other thread ----
+
+  // Stores it and waits until it is in force.
+  [[nodiscard]] api::Answer<api::StaticDoneView> commit(Plan plan);
+
+ private:
+  [[nodiscard]] Result<store::Revision> read_all();
+  void follow();
+  void take(store::StoreResult<std::vector<store::Event>> events);
+  void retry_soon();
+  void report(std::string trouble);
+  void arrive(store::Revision revision);
+
+  Parts parts_;
+  store::Store* store_ = nullptr;
+  std::unique_ptr<store::Watch> watch_;
+  statics::StaticLeases leases_;
+  statics::Feed feed_;
+  bool loaded_ = false;
+  std::string store_trouble_, said_;
+  EventSource retry_;
+  std::function<void(const std::vector<statics::Change>&)> heard_;
+
+  std::mutex mutex_;  // of what follows
+  std::condition_variable arrived_;
+  store::Revision revision_ = 0;  // all changes up to it are in force
+};
+
+}  // namespace xk::kead
