@@ -29,7 +29,7 @@ bool readable(int fd, int timeout_ms = kPatienceMs) {
 Process::Process(const std::string& control_path, const std::string& log_path, uid_t as_user) {
   pid_ = fork();
   if (pid_ != 0) return;
-  const int log = open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0666);
+  const int log = ::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0666);
   dup2(log, STDERR_FILENO);
   if (as_user != 0 && (setgid(as_user) != 0 || setuid(as_user) != 0)) _exit(125);
   execl(XK_DATAPLANE, "xdp-kea-dataplane", "--control", control_path.c_str(), static_cast<char*>(nullptr));
