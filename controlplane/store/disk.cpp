@@ -24,7 +24,7 @@ class KeyOfVersion : public rocksdb::SliceTransform {
   }
 };
 
-rocksdb::DBOptions database_options(rocksdb::Env* env) {
+rocksdb::DBOptions database_options(rocksdb::Env* env, const EmbeddedSizes& sizes) {
   rocksdb::DBOptions out;
   out.env = env;
   out.create_if_missing = true;
@@ -40,7 +40,7 @@ rocksdb::DBOptions database_options(rocksdb::Env* env) {
   out.paranoid_checks = true;
   // After a failed write the store opens the database anew: nobody else is to mend it meanwhile.
   out.max_bgerror_resume_count = 0;
-  out.max_total_wal_size = std::uint64_t{128} << 20;
+  out.max_total_wal_size = sizes.logs_bytes;
   out.max_background_jobs = 2;
   out.bytes_per_sync = std::uint64_t{1} << 20;
   out.keep_log_file_num = 2;
@@ -51,19 +51,21 @@ rocksdb::DBOptions database_options(rocksdb::Env* env) {
   return out;
 }
 
-rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache>& cache) {
+rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache>& cache,
+                                            const EmbeddedSizes& sizes) {
   rocksdb::ColumnFamilyOptions out;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
   table.block_size = std::size_t{8} << 10;
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  out.write_buffer_size = std::size_t{16} << 20;
+  out.write_buffer_size = sizes.memtable_bytes / 4;
   out.compression_per_level = {rocksdb::kNoCompression, rocksdb::kNoCompression, rocksdb::kLZ4Compression};
   return out;
 }
 
-rocksdb::ColumnFamilyOptions data_options(const std::shared_ptr<rocksdb::Cache>& cache) {
-  rocksdb::ColumnFamilyOptions out = family_options(cache);
+rocksdb::ColumnFamilyOptions data_options(const std::shared_ptr<rocksdb::Cache>& cache,
+                                          const EmbeddedSizes& sizes) {
+  rocksdb::ColumnFamilyOptions out = family_options(cache, sizes);
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
   table.block_size = std::size_t{8} << 10;
@@ -72,7 +74,7 @@ rocksdb::ColumnFamilyOptions data_options(const std::shared_ptr<rocksdb::Cache>&
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   out.prefix_extractor = std::make_shared<KeyOfVersion>();
   out.memtable_prefix_bloom_size_ratio = 0.05;
-  out.write_buffer_size = std::size_t{64} << 20;
+  out.write_buffer_size = sizes.memtable_bytes;
   return out;
 }
 
@@ -96,31 +98,32 @@ std::optional<StoreError> check_end(const Disk& disk) {
 
 }  // namespace
 
-StoreResult<std::unique_ptr<Disk>> Disk::open(const std::string& directory,
-                                              const std::shared_ptr<rocksdb::FileSystem>& files,
-                                              std::string& repaired) {
+StoreResult<std::unique_ptr<Disk>> Disk::open(const Place& place, std::string& repaired) {
   std::unique_ptr<Disk> disk(new Disk);
   rocksdb::Env* env = rocksdb::Env::Default();
-  if (files) {
-    disk->env_ = rocksdb::NewCompositeEnv(files);
+  if (place.files) {
+    disk->env_ = rocksdb::NewCompositeEnv(place.files);
     env = disk->env_.get();
   }
   rocksdb::FileSystem& layer = *env->GetFileSystem();
-  if (auto made = prepare_directory(directory, layer, !files); !made) return std::unexpected(made.error());
-  if (auto mended = repair_tail(directory, layer, repaired); !mended) return std::unexpected(mended.error());
+  if (auto made = prepare_directory(place.directory, layer, !place.files); !made)
+    return std::unexpected(made.error());
+  if (auto mended = repair_tail(place.directory, layer, repaired); !mended)
+    return std::unexpected(mended.error());
 
   const auto cache = rocksdb::NewLRUCache(std::size_t{64} << 20);
   const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
-      {rocksdb::kDefaultColumnFamilyName, family_options(cache)},
-      {"data", data_options(cache)},
-      {"log", family_options(cache)},
+      {rocksdb::kDefaultColumnFamilyName, family_options(cache, place.sizes)},
+      {"data", data_options(cache, place.sizes)},
+      {"log", family_options(cache, place.sizes)},
   };
   rocksdb::DB* db = nullptr;
-  const auto status = rocksdb::DB::Open(database_options(env), directory, families, &disk->families_, &db);
-  if (!status.ok()) return std::unexpected(disk_error("open the store in " + directory, status));
+  const auto status =
+      rocksdb::DB::Open(database_options(env, place.sizes), place.directory, families, &disk->families_, &db);
+  if (!status.ok()) return std::unexpected(disk_error("open the store in " + place.directory, status));
   disk->db_.reset(db);
   if (auto wrong = check_end(*disk)) return std::unexpected(std::move(*wrong));
-  if (auto marked = mark_directory(directory, layer); !marked) return std::unexpected(marked.error());
+  if (auto marked = mark_directory(place.directory, layer); !marked) return std::unexpected(marked.error());
   return disk;
 }
 
@@ -160,7 +163,8 @@ std::unique_ptr<rocksdb::Iterator> Disk::all(rocksdb::ColumnFamilyHandle* family
 
 StoreError disk_error(const std::string& doing, const rocksdb::Status& status) {
   const std::string text = "cannot " + doing + ": " + status.ToString();
-  if (status.IsCorruption()) {
+  // A file that is gone was there: the store's own files name it.
+  if (status.IsCorruption() || status.IsPathNotFound()) {
     return {
         Fault::corrupt,
         {text + ". What is on the disk is damaged: keep a copy of the directory, put back a copy of it, or "

@@ -10,15 +10,21 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/store/embedded.h"
 #include "controlplane/store/store.h"
 
 namespace xk::store {
 
 class Disk {
  public:
-  // files: null for the machine's own. What was repaired is appended to `repaired`.
-  [[nodiscard]] static StoreResult<std::unique_ptr<Disk>> open(
-      const std::string& directory, const std::shared_ptr<rocksdb::FileSystem>& files, std::string& repaired);
+  // What it stands on. files: null for the machine's own.
+  struct Place {
+    std::string directory;
+    std::shared_ptr<rocksdb::FileSystem> files;
+    EmbeddedSizes sizes;
+  };
+  // What was repaired is appended to `repaired`.
+  [[nodiscard]] static StoreResult<std::unique_ptr<Disk>> open(const Place& place, std::string& repaired);
   ~Disk();
   Disk(const Disk&) = delete;
   Disk& operator=(const Disk&) = delete;
@@ -47,8 +53,7 @@ class Disk {
 };
 
 // Whether the directory takes and keeps writes again, enough to open the database in: empty, or why not.
-[[nodiscard]] std::string why_not_writable(const std::string& directory,
-                                           const std::shared_ptr<rocksdb::FileSystem>& files);
+[[nodiscard]] std::string why_not_writable(const Disk::Place& place);
 
 // What failed, in words for the operator: `doing` is what was tried.
 [[nodiscard]] StoreError disk_error(const std::string& doing, const rocksdb::Status& status);

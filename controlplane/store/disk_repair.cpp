@@ -155,9 +155,9 @@ StoreResult<> repair_tail(const std::string& directory, rocksdb::FileSystem& fil
   return {};
 }
 
-std::string why_not_writable(const std::string& directory,
-                             const std::shared_ptr<rocksdb::FileSystem>& files) {
-  rocksdb::FileSystem& layer = files ? *files : *rocksdb::FileSystem::Default();
+std::string why_not_writable(const Disk::Place& place) {
+  rocksdb::FileSystem& layer = place.files ? *place.files : *rocksdb::FileSystem::Default();
+  const std::string& directory = place.directory;
   // Opening writes what is in the logs to tables before the logs go.
   std::uint64_t needed = std::uint64_t{8} << 20;
   std::vector<std::string> names;

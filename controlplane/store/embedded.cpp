@@ -35,20 +35,20 @@ StoreResult<std::unique_ptr<Store>> open_embedded(const EmbeddedOptions& options
 
 StoreResult<std::unique_ptr<Store>> open_embedded_on(const EmbeddedOptions& options,
                                                      std::shared_ptr<rocksdb::FileSystem> files,
-                                                     std::string* repaired) {
+                                                     std::string* repaired, const EmbeddedSizes& sizes) {
+  Disk::Place place{options.directory, std::move(files), sizes};
   std::string mended;
-  auto disk = Disk::open(options.directory, files, mended);
+  auto disk = Disk::open(place, mended);
   if (repaired != nullptr) *repaired = mended;
   if (!disk) return std::unexpected(std::move(disk.error()));
-  auto store = std::make_unique<EmbeddedStore>(options, std::move(files), std::move(*disk));
+  auto store = std::make_unique<EmbeddedStore>(options, std::move(place), std::move(*disk));
   if (auto started = store->start(); !started) return std::unexpected(std::move(started.error()));
   return store;
 }
 
-EmbeddedStore::EmbeddedStore(EmbeddedOptions options, std::shared_ptr<rocksdb::FileSystem> files,
-                             std::unique_ptr<Disk> disk)
+EmbeddedStore::EmbeddedStore(EmbeddedOptions options, Disk::Place place, std::unique_ptr<Disk> disk)
     : options_(std::move(options)),
-      files_(std::move(files)),
+      place_(std::move(place)),
       disk_(std::move(disk)),
       watches_([this](Revision from, const Span& span) -> StoreResult<LogPage> {
         const std::shared_lock guard(disk_mutex_);

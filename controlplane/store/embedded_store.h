@@ -20,8 +20,7 @@ namespace xk::store {
 
 class EmbeddedStore : public Store {
  public:
-  EmbeddedStore(EmbeddedOptions options, std::shared_ptr<rocksdb::FileSystem> files,
-                std::unique_ptr<Disk> disk);
+  EmbeddedStore(EmbeddedOptions options, Disk::Place place, std::unique_ptr<Disk> disk);
   [[nodiscard]] StoreResult<> start();
   ~EmbeddedStore() override;
 
@@ -79,7 +78,7 @@ class EmbeddedStore : public Store {
   [[nodiscard]] StoreResult<> adopt();  // what the disk says: revisions and sessions
 
   const EmbeddedOptions options_;
-  const std::shared_ptr<rocksdb::FileSystem> files_;
+  const Disk::Place place_;
   std::shared_mutex disk_mutex_;  // to change disk_; only the writer does
   std::unique_ptr<Disk> disk_;    // null: could not be opened again
   Horizon horizon_;

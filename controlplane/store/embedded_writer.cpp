@@ -251,7 +251,7 @@ void EmbeddedStore::set_trouble(std::string text) {
 // the database is closed and opened as after a crash. Until the disk takes writes again it stays open for
 // those who read.
 bool EmbeddedStore::recover() {
-  if (auto why = why_not_writable(options_.directory, files_); !why.empty()) {
+  if (auto why = why_not_writable(place_); !why.empty()) {
     set_trouble(std::move(why));
     trouble_fault_ = Fault::unavailable;
     return false;
@@ -261,7 +261,7 @@ bool EmbeddedStore::recover() {
     const std::unique_lock guard(disk_mutex_);
     disk_.reset();
     std::string repaired;
-    auto opened = Disk::open(options_.directory, files_, repaired);
+    auto opened = Disk::open(place_, repaired);
     if (opened) {
       disk_ = std::move(*opened);
       adopted = adopt();

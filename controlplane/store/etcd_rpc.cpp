@@ -1,5 +1,6 @@
 #include "controlplane/store/etcd_rpc.h"
 
+#include <grpc/support/log.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
@@ -133,10 +134,22 @@ struct EtcdMember::Stubs {
   pb::Auth::Stub auth;
 };
 
+namespace {
+
+// What gRPC would write to stderr is in the status of the call as well.
+void silence_grpc() {
+  static std::once_flag once;
+  std::call_once(once, [] { gpr_set_log_function([](gpr_log_func_args*) {}); });
+}
+
+}  // namespace
+
 EtcdMember::EtcdMember(std::string endpoint, const std::string& address, bool secure, const TlsFiles& files)
     : endpoint_(std::move(endpoint)),
       stubs_(std::make_unique<Stubs>(
-          grpc::CreateCustomChannel(address, credentials(secure, files), channel_arguments()))) {}
+          grpc::CreateCustomChannel(address, credentials(secure, files), channel_arguments()))) {
+  silence_grpc();
+}
 EtcdMember::~EtcdMember() = default;
 
 bool EtcdMember::connect(std::chrono::system_clock::time_point deadline) {

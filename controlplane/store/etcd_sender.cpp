@@ -151,12 +151,14 @@ EtcdSender::Request EtcdSender::collect() {
   std::set<std::string> own;
   std::size_t operations = 0;
   std::size_t bytes = 0;
+  std::size_t together = SIZE_MAX;
   while (!pending_.empty()) {
     const ItemPointer item = pending_.begin()->second;
     const Transaction& transaction = item->transaction;
     const bool barrier = erases_range(transaction);
-    const bool single = item->alone || barrier || !transaction.when.empty();
-    if (single && !out.items.empty()) break;
+    const bool single = barrier || !transaction.when.empty();
+    together = std::min(together, item->together);
+    if (!out.items.empty() && (single || out.items.size() >= together)) break;
     if (barrier && !requests_.empty()) break;
     if (!out.items.empty() &&
         (operations + transaction.then.size() > cluster_.options().operations_a_request ||
@@ -223,16 +225,19 @@ void EtcdSender::settle(Request& request) {
   const auto refusal = cluster_.after(*request.member, request.token, "commit", request.status);
   if (refusal && outcome == RpcOutcome::not_done && refusal->again) {
     not_before_ = Clock::now() + kRetry / 10;
-    return give_back(request, false);
+    return give_back(request, SIZE_MAX);
   }
   if (refusal && outcome == RpcOutcome::unknown) {
     fence_.broken();
     not_before_ = Clock::now() + kRetry / 10;
   }
-  if (refusal && outcome != RpcOutcome::unknown && request.items.size() > 1) return give_back(request, true);
+  // One of them is refused: by halves it is found.
+  if (refusal && outcome != RpcOutcome::unknown && request.items.size() > 1) {
+    return give_back(request, request.items.size() / 2);
+  }
   if (!refusal && !request.response->succeeded()) {
     fence_.broken();
-    return give_back(request, false);
+    return give_back(request, SIZE_MAX);
   }
   if (refusal) {
     for (const auto& item : request.items) item->result = std::unexpected(refusal->error);
@@ -253,9 +258,9 @@ void EtcdSender::settle(Request& request) {
   for (const auto& item : request.items) item->result = committed;
 }
 
-void EtcdSender::give_back(const Request& request, bool alone) {
+void EtcdSender::give_back(const Request& request, std::size_t together) {
   for (const auto& item : request.items) {
-    item->alone = item->alone || alone;
+    item->together = std::min(item->together, together);
     pending_.emplace(item->number, item);
   }
 }

@@ -46,7 +46,7 @@ class EtcdSender {
     OnCommitted done;
     std::size_t bytes = 0;
     Clock::time_point expires;
-    bool alone = false;  // together with others it was refused
+    std::size_t together = SIZE_MAX;  // goes with so many at most: with more it was refused
     std::optional<StoreResult<Committed>> result;
   };
   using ItemPointer = std::shared_ptr<Item>;
@@ -67,7 +67,8 @@ class EtcdSender {
   void step(std::unique_lock<std::mutex>& lock);
   bool settle_requests();
   void settle(Request& request);
-  void give_back(const Request& request, bool alone);
+  // together: how many of them at most go into one request from now on.
+  void give_back(const Request& request, std::size_t together);
   void answer(std::unique_lock<std::mutex>& lock);
   void expire();
   void renew_fence(std::unique_lock<std::mutex>& lock);
