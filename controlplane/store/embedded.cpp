@@ -41,15 +41,18 @@ StoreResult<std::unique_ptr<Store>> open_embedded_on(const EmbeddedOptions& opti
   auto disk = Disk::open(place, mended);
   if (repaired != nullptr) *repaired = mended;
   if (!disk) return std::unexpected(std::move(disk.error()));
-  auto store = std::make_unique<EmbeddedStore>(options, std::move(place), std::move(*disk));
+  auto store =
+      std::make_unique<EmbeddedStore>(options, std::move(place), std::move(*disk), std::move(mended));
   if (auto started = store->start(); !started) return std::unexpected(std::move(started.error()));
   return store;
 }
 
-EmbeddedStore::EmbeddedStore(EmbeddedOptions options, Disk::Place place, std::unique_ptr<Disk> disk)
+EmbeddedStore::EmbeddedStore(EmbeddedOptions options, Disk::Place place, std::unique_ptr<Disk> disk,
+                             std::string repaired)
     : options_(std::move(options)),
       place_(std::move(place)),
       disk_(std::move(disk)),
+      repaired_(std::move(repaired)),
       watches_([this](Revision from, const Span& span) -> StoreResult<LogPage> {
         const std::shared_lock guard(disk_mutex_);
         if (!disk_)
@@ -169,6 +172,7 @@ Health EmbeddedStore::health() const {
   out.backend = "embedded";
   out.where = options_.directory;
   out.trouble = trouble_;
+  out.repaired = repaired_;
   if (out.trouble.empty() && busy_since_ != Clock::time_point{}) {
     const auto busy = Clock::now() - busy_since_;
     if (busy > options_.call_timeout) {

@@ -20,7 +20,7 @@ namespace xk::store {
 
 class EmbeddedStore : public Store {
  public:
-  EmbeddedStore(EmbeddedOptions options, Disk::Place place, std::unique_ptr<Disk> disk);
+  EmbeddedStore(EmbeddedOptions options, Disk::Place place, std::unique_ptr<Disk> disk, std::string repaired);
   [[nodiscard]] StoreResult<> start();
   ~EmbeddedStore() override;
 
@@ -91,6 +91,7 @@ class EmbeddedStore : public Store {
   std::uint64_t unanswered_ = 0;
   std::map<SessionId, Session> sessions_;
   std::string trouble_;
+  std::string repaired_;
   Clock::time_point busy_since_;  // the writer is at the disk; epoch: it is not
   std::uint64_t commits_ = 0;
   std::uint64_t syncs_ = 0;

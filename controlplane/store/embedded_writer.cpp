@@ -257,10 +257,10 @@ bool EmbeddedStore::recover() {
     return false;
   }
   StoreResult<> adopted;
+  std::string repaired;
   {
     const std::unique_lock guard(disk_mutex_);
     disk_.reset();
-    std::string repaired;
     auto opened = Disk::open(place_, repaired);
     if (opened) {
       disk_ = std::move(*opened);
@@ -269,6 +269,10 @@ bool EmbeddedStore::recover() {
     } else {
       adopted = std::unexpected(std::move(opened.error()));
     }
+  }
+  if (!repaired.empty()) {
+    const std::lock_guard guard(mutex_);
+    repaired_ = std::move(repaired);
   }
   if (!adopted) {
     set_trouble(adopted.error().error.message);

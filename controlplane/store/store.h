@@ -113,6 +113,7 @@ struct Health {
   std::string where;          // directory, or endpoints
   bool available = true;      // the last thing asked of it was done
   std::string trouble;        // why not, or what else is wrong
+  std::string repaired;       // embedded: what was cut off when it was opened, or opened again
   Revision revision = 0;      // newest known
   std::uint64_t queued = 0;   // transactions that wait to be durable
   std::uint64_t commits = 0;  // transactions made durable since the start
@@ -164,8 +165,8 @@ struct EmbeddedOptions {
   Revision keep_revisions = 1'000'000;  // history kept for watches; compaction in the background
   std::chrono::milliseconds call_timeout{5000};
 };
-// Opens it, repairing a torn tail (said in `repaired` if not null). An Error says what is wrong with the
-// files and what to do.
+// Opens it, repairing a torn tail (said in `repaired` if not null, and in Health). An Error says what is
+// wrong with the files and what to do.
 [[nodiscard]] StoreResult<std::unique_ptr<Store>> open_embedded(const EmbeddedOptions& options,
                                                                 std::string* repaired = nullptr);
 

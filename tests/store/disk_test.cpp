@@ -117,6 +117,7 @@ TEST_F(Disks, TornTailIsCutOffAndSaid) {
   open();
   EXPECT_NE(repaired_.find("11 bytes"), std::string::npos) << repaired_;
   EXPECT_NE(repaired_.find(".log"), std::string::npos) << repaired_;
+  EXPECT_EQ(store_->health().repaired, repaired_);
   EXPECT_EQ(value("a"), "1");
   store_.reset();
   repaired_.clear();
