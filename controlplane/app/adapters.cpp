@@ -10,6 +10,7 @@
 #include "controlplane/kea/render.h"
 #include "controlplane/netlink/netlink.h"
 #include "controlplane/netns/netns.h"
+#include "controlplane/statics/kea_file.h"
 #include "controlplane/xsk/packet_sockets.h"
 
 namespace xk::kead {
@@ -52,8 +53,11 @@ Result<std::string> KeaRenderer::render(const Vrf& vrf, const KeaSpec& spec, con
       known->second.interface_ip == spec.interface_ip) {
     return known->second.config;
   }
-  const kea::Place place =
+  kea::Place place =
       kea::make_place(vrf.kea, handoff.peer_name, handoff.peer_ip, spec.directory, keas_.version_of(vrf.kea));
+  auto library = kea::find_static_library();
+  if (!library) return std::unexpected(std::move(library.error()));
+  place.static_hook = {std::move(*library), statics::KeaFiles::path_of(static_directory_, vrf.name)};
   auto config = kea::make_kea_config(vrf, place);
   if (config) {
     rendered_.insert_or_assign(vrf.name, Rendered{vrf, spec.interface_ip, *config});

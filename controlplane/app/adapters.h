@@ -31,7 +31,9 @@ struct Adapters {
 // is tried again each time.
 class KeaRenderer {
  public:
-  explicit KeaRenderer(kea::Supervisor& keas) : keas_(keas) {}
+  // static_directory: of the files from which Keas know their static leases.
+  KeaRenderer(kea::Supervisor& keas, std::string static_directory)
+      : keas_(keas), static_directory_(std::move(static_directory)) {}
   [[nodiscard]] Result<std::string> render(const Vrf& vrf, const KeaSpec& spec, const HandoffSpec& handoff);
   struct Rendered {
     Vrf vrf;
@@ -48,6 +50,7 @@ class KeaRenderer {
 
  private:
   kea::Supervisor& keas_;
+  std::string static_directory_;
   Kept rendered_;
 };
 

@@ -12,6 +12,7 @@
 #include "controlplane/app/log.h"
 #include "controlplane/app/teardown.h"
 #include "controlplane/config/config.h"
+#include "controlplane/kea/render.h"
 #include "controlplane/model/lookup.h"
 
 namespace xk::kead {
@@ -20,6 +21,8 @@ namespace {
 constexpr std::uint64_t kDebounceMs = 50;  // events come in bursts
 constexpr std::uint64_t kHousekeepingMs = 1000;
 constexpr std::uint64_t kNextHopCheckMs = 30'000;  // next hops are looked at again without an event
+
+std::string static_directory(const Appliance& appliance) { return appliance.run_dir + "/static"; }
 
 void notify(const std::string& state) { sd_notify(0, state.c_str()); }
 
@@ -62,9 +65,11 @@ Result<> Daemon::set_up() {
       .dataplane = *adapters_->dataplane,
       .events = events_,
       .snapshot = [this] { return reconciler_->model() ? &reconciler_->desired().snapshot : nullptr; },
-      .moved = [this] { still_moving(); }});
+      .moved = [this] { still_moving(); },
+      .kea_directory = static_directory(appliance),
+      .kea_group = [this](const std::string& vrf) { return kea_group(vrf); }});
   machine_->before_publish = [this](const Snapshot& snapshot) { statics_->sync(snapshot); };
-  renderer_.emplace(*adapters_->keas);
+  renderer_.emplace(*adapters_->keas, static_directory(appliance));
   reconciler_.emplace(Reconciler::Setup{
       .machine = *machine_,
       .render_kea = [this](const Vrf& vrf, const KeaSpec& spec,
@@ -101,6 +106,13 @@ Result<> Daemon::set_up() {
   auto listening = adapters_->dataplane->listen(socket, first_model_.dataplane.user);
   if (!listening) return std::unexpected(std::move(listening.error()).in("dataplane socket " + socket));
   return {};
+}
+
+// Of the user that the VRF's Kea runs as.
+unsigned Daemon::kea_group(const std::string& vrf) const {
+  const Model& model = reconciler_->model() != nullptr ? *reconciler_->model() : first_model_;
+  const Vrf* known = find_vrf(model, vrf);
+  return kea::group_of_user(known == nullptr ? KeaSettings{}.user : known->kea.user);
 }
 
 // Where static leases are.

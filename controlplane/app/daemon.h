@@ -38,6 +38,7 @@ class Daemon {
  private:
   [[nodiscard]] Result<> set_up();
   [[nodiscard]] Result<> open_store();
+  [[nodiscard]] unsigned kea_group(const std::string& vrf) const;
   [[nodiscard]] Result<> watch();
   void start_serving();
   void stop_stray_keas();

@@ -81,7 +81,8 @@ void StaticService::follow() {
   loaded_ = true;
   feed_.all_changed();
   arrive(*revision);
-  if (heard_) heard_({});
+  files_right_ = false;
+  tell_kea({});
   if (const Snapshot* snapshot = parts_.snapshot(); snapshot != nullptr) sync(*snapshot);
 }
 
@@ -134,8 +135,18 @@ void StaticService::take(store::StoreResult<std::vector<store::Event>> events) {
     report(told.error().message);
     retry_soon();
   }
-  if (heard_ && !changes.empty()) heard_(changes);
+  tell_kea(changes);
   arrive(revision);
+}
+
+// By the files that each VRF's Kea follows.
+void StaticService::tell_kea(const std::vector<statics::Change>& changes) {
+  if (parts_.kea_directory.empty()) return;
+  auto written = files_right_ ? files_.changed(changes) : files_.write_all();
+  files_right_ = written.has_value();
+  if (written) return;
+  report("static leases for Kea: " + written.error().message);
+  retry_soon();
 }
 
 void StaticService::arrive(store::Revision revision) {
@@ -149,6 +160,7 @@ void StaticService::arrive(store::Revision revision) {
 void StaticService::retry_soon() {
   auto timer = parts_.loop.at(EventLoop::now_ms() + kRetryMs, [this] {
     if (!store_trouble_.empty()) return follow();
+    if (!files_right_) tell_kea({});
     if (const Snapshot* snapshot = parts_.snapshot(); snapshot != nullptr) sync(*snapshot);
   });
   if (timer) retry_ = std::move(*timer);

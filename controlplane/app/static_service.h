@@ -18,6 +18,7 @@
 #include "controlplane/reconcile/reconciler.h"
 #include "controlplane/statics/decide.h"
 #include "controlplane/statics/feed.h"
+#include "controlplane/statics/kea_file.h"
 #include "controlplane/store/store.h"
 
 namespace xk::kead {
@@ -30,8 +31,13 @@ class StaticService {
     EventLog& events;
     std::function<const Snapshot*()> snapshot;  // what is or will be served; null: nothing yet
     std::function<void()> moved;                // now and then while much is read
+    std::string kea_directory;                  // of the files for Kea; empty: there are none
+    std::function<unsigned(const std::string& vrf)> kea_group;  // of the user that a VRF's Kea runs as
   };
-  explicit StaticService(Parts parts) : parts_(std::move(parts)), feed_(leases_, parts_.dataplane) {}
+  explicit StaticService(Parts parts)
+      : parts_(std::move(parts)),
+        feed_(leases_, parts_.dataplane),
+        files_(leases_, parts_.kea_directory, parts_.kea_group) {}
   ~StaticService();
   StaticService(const StaticService&) = delete;
   StaticService& operator=(const StaticService&) = delete;
@@ -43,8 +49,6 @@ class StaticService {
   // Before a snapshot is published, and when a dataplane may have come.
   void sync(const Snapshot& snapshot);
   [[nodiscard]] const statics::StaticLeases& leases() const { return leases_; }
-  // Called with every change once it is in force, and with nothing when all may have changed.
-  void on_changes(std::function<void(const std::vector<statics::Change>&)> call) { heard_ = std::move(call); }
   // What is wrong; empty: nothing.
   [[nodiscard]] std::string trouble() const;
 
@@ -72,6 +76,7 @@ class StaticService {
   void take(store::StoreResult<std::vector<store::Event>> events);
   void retry_soon();
   void report(std::string trouble);
+  void tell_kea(const std::vector<statics::Change>& changes);
   void arrive(store::Revision revision);
 
   Parts parts_;
@@ -79,10 +84,11 @@ class StaticService {
   std::unique_ptr<store::Watch> watch_;
   statics::StaticLeases leases_;
   statics::Feed feed_;
+  statics::KeaFiles files_;
+  bool files_right_ = false;
   bool loaded_ = false;
   std::string store_trouble_, said_;
   EventSource retry_;
-  std::function<void(const std::vector<statics::Change>&)> heard_;
 
   std::mutex mutex_;  // of what follows
   std::condition_variable arrived_;

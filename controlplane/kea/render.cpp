@@ -2,13 +2,16 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <thread>
 
 #include "controlplane/kea/directory.h"
 #include "controlplane/kea/paths.h"
+#include "controlplane/kea/process.h"
 #include "controlplane/kea/render_parts.h"
 #include "controlplane/kea/template.h"
 
@@ -132,6 +135,13 @@ Json loggers_part(const Place& place) {
       {"name", "kea-dhcp4"}, {"severity", "WARN"}, {place.dialect.output_options, Json::array({file})}}});
 }
 
+Json static_hook_part(const Place& place) {
+  return Json{{"library", place.static_hook.library}, {"parameters", {{"file", place.static_hook.file}}}};
+}
+
+// In the order in which the dataplane looks for a client; flex-id is the line.
+Json static_identifiers_part() { return Json::array({"client-id", "hw-address", "flex-id"}); }
+
 Json server_identifier_option(Ip4 address) {
   return Json{{"name", kServerIdentifier.name}, {"data", to_string(address)}};
 }
@@ -159,17 +169,20 @@ std::string render_kea_config(const Vrf& vrf, const Place& place) {
   dhcp4["lease-database"] = lease_database_part(place);
   if (!place.lease_cmds.empty())
     dhcp4["hooks-libraries"] = Json::array({Json{{"library", place.lease_cmds}}});
+  if (!place.static_hook.library.empty()) dhcp4["hooks-libraries"].push_back(static_hook_part(place));
   dhcp4["multi-threading"] = multi_threading_part(place);
   // NAKs a client that asks for an address of another network (RFC 2131 4.3.2): we are the only
   // server of these subnets.
   dhcp4["authoritative"] = true;
   // Keeps option 82 with the lease: a lease list can say on which attachment a client is.
   dhcp4["store-extended-info"] = true;
-  // There are none: no look-up of them for each packet. The order is always this one with threads.
+  // By static leases, if at all: no other look-ups for each packet. The order is always this one with
+  // threads.
   dhcp4["reservations-global"] = false;
-  dhcp4["reservations-in-subnet"] = false;
+  dhcp4["reservations-in-subnet"] = !place.static_hook.library.empty();
   dhcp4["reservations-out-of-pool"] = false;
   dhcp4["reservations-lookup-first"] = true;
+  if (!place.static_hook.library.empty()) dhcp4["host-reservation-identifiers"] = static_identifiers_part();
   dhcp4["loggers"] = loggers_part(place);
   dhcp4["subnet4"] = std::move(subnets);
   return file_text(Json{{"Dhcp4", std::move(dhcp4)}});
@@ -181,6 +194,25 @@ Result<std::string> make_kea_config(const Vrf& vrf, const Place& place) {
   const auto text = read_file_at(AT_FDCWD, vrf.kea.template_file, kTemplateBytesMax, FollowLinks::yes);
   if (!text) return std::unexpected(Error(text.error()).in("cannot read the Kea template"));
   return render_kea_template(*text, vrf.kea.template_file, vrf, place);
+}
+
+Result<std::string> find_static_library() {
+  std::error_code failed;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", failed);
+  if (failed) return std::unexpected(errno_error("cannot find the running program", failed.value()));
+  std::string looked;
+  // Installed: sbin/xdp-kead and lib/xdp-kea; built: controlplane/app or tests/unit, and here.
+  for (const char* folder : {"../lib/xdp-kea", "../kea/static_hook", "../../controlplane/kea/static_hook"}) {
+    const auto path = (program.parent_path() / folder / kStaticLibrary).lexically_normal();
+    if (std::filesystem::exists(path, failed)) return path.string();
+    looked += (looked.empty() ? "" : ", ") + path.string();
+  }
+  return std::unexpected(Error{std::string(kStaticLibrary) + " is not there: looked for " + looked});
+}
+
+unsigned group_of_user(const std::string& user) {
+  const auto found = find_user(user);
+  return found ? found->gid : static_cast<unsigned>(::getegid());
 }
 
 Place make_place(const KeaSettings& settings, std::string interface, Ip4 interface_ip, std::string directory,

@@ -10,12 +10,24 @@
 
 namespace xk::kea {
 
+// Our hook in Kea, by which static leases are its host reservations (kea/static_hook).
+inline constexpr const char* kStaticLibrary = "libxdpkea_static.so";
+struct StaticHook {
+  std::string library;  // empty: not used
+  std::string file;     // that xdp-kead keeps
+};
+// Where it was built or installed beside the running program; an Error says where it was looked for.
+[[nodiscard]] Result<std::string> find_static_library();
+// The primary group of a user; ours if there is no such user.
+[[nodiscard]] unsigned group_of_user(const std::string& user);
+
 // Where a VRF's Kea runs; what the model does not know.
 struct Place {
   std::string interface;  // the handoff's end inside the namespace
   Ip4 interface_ip{};
   std::string directory;  // own, absolute; the same as KeaSpec::directory
   Dialect dialect{};
+  StaticHook static_hook;
   std::string lease_cmds;      // path of libdhcp_lease_cmds.so; empty: leases cannot be listed
   std::uint32_t threads = 2;   // packet threads; 0: single-threaded
   std::uint32_t queue = 1024;  // packets that wait for a thread

@@ -14,6 +14,8 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] Json control_socket_part(const Place& place);
 [[nodiscard]] Json lease_database_part(const Place& place);
 [[nodiscard]] Json loggers_part(const Place& place);
+[[nodiscard]] Json static_hook_part(const Place& place);
+[[nodiscard]] Json static_identifiers_part();
 [[nodiscard]] Json server_identifier_option(Ip4 address);
 
 // Puts the control socket under the name that this version of Kea gives it, whatever was there.

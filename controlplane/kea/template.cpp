@@ -120,6 +120,24 @@ Result<> impose_hook(Json& dhcp4, const Place& place) {
   return {};
 }
 
+// Static leases count before reservations of the template's own.
+Result<> impose_static_leases(Json& dhcp4, const Place& place) {
+  if (place.static_hook.library.empty()) return {};
+  if (!dhcp4.contains("hooks-libraries")) dhcp4["hooks-libraries"] = Json::array();
+  Json& hooks = dhcp4["hooks-libraries"];
+  if (!hooks.is_array()) return std::unexpected(Error{"Dhcp4.hooks-libraries is not a list"});
+  hooks.push_back(static_hook_part(place));
+  dhcp4["reservations-in-subnet"] = true;
+  Json identifiers = static_identifiers_part();
+  if (const auto own = dhcp4.find("host-reservation-identifiers"); own != dhcp4.end() && own->is_array()) {
+    for (const Json& identifier : *own)
+      if (std::find(identifiers.begin(), identifiers.end(), identifier) == identifiers.end())
+        identifiers.push_back(identifier);
+  }
+  dhcp4["host-reservation-identifiers"] = std::move(identifiers);
+  return {};
+}
+
 bool sets_server_identifier(const Json& scope) {
   const auto options = scope.find("option-data");
   if (options == scope.end() || !options->is_array()) return false;
@@ -173,6 +191,7 @@ Result<> impose(Json& document, const Vrf& vrf, const Place& place) {
   if (const auto done = impose_interfaces(dhcp4, place); !done) return done;
   if (const auto done = impose_lease_file(dhcp4, place); !done) return done;
   if (const auto done = impose_hook(dhcp4, place); !done) return done;
+  if (const auto done = impose_static_leases(dhcp4, place); !done) return done;
   return impose_all_subnets(dhcp4, vrf);
 }
 

@@ -533,7 +533,9 @@ class Called : public Served {
         .dataplane = parts_machine().dataplane,
         .events = events_,
         .snapshot = [this] { return (*daemon_)->model() ? &(*daemon_)->desired().snapshot : nullptr; },
-        .moved = {}});
+        .moved = {},
+        .kea_directory = {},
+        .kea_group = {}});
     statics_->start(*store_);
     control_.emplace(LoopControl::Parts{
         .loop = *loop_,

@@ -1,9 +1,17 @@
 // Static leases in the control plane: their records, what stands in their way, and the dataplane's table.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <thread>
+
+#include "controlplane/kea/static_hook/table.h"
 #include "controlplane/statics/decide.h"
 #include "controlplane/statics/feed.h"
+#include "controlplane/statics/kea_file.h"
 #include "controlplane/statics/record.h"
 #include "tests/unit/reconcile_fakes.h"
 
@@ -212,6 +220,94 @@ TEST_F(Feeding, OfTwoThatClaimAnAddressTheFirstHasIt) {
   leases.put(entry_of("red", 8, "10.0.0.2"));
   ASSERT_TRUE(feed.sync(snapshot).has_value());
   EXPECT_EQ(there(1), 3u);
+}
+
+// ---- the files for Kea -------------------------------------------------------------------------------
+
+class Files : public testing::Test {
+ protected:
+  void SetUp() override {
+    char pattern[] = "/dev/shm/xktgstatics.XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern), nullptr);
+    directory = pattern;
+    files.emplace(leases, directory + "/static",
+                  [](const std::string&) { return static_cast<unsigned>(::getegid()); });
+  }
+  void TearDown() override { std::filesystem::remove_all(directory); }
+  [[nodiscard]] std::unique_ptr<hook::StaticFollower> follow() const {
+    auto started = hook::StaticFollower::start(KeaFiles::path_of(directory + "/static", "red"));
+    EXPECT_TRUE(started.has_value()) << started.error().message;
+    return std::move(*started);
+  }
+  // The follower reads when it is told that there is something.
+  static bool await(const std::function<bool()>& condition) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!condition() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    return condition();
+  }
+  std::string directory;
+  StaticLeases leases;
+  std::optional<KeaFiles> files;
+};
+
+TEST_F(Files, AreFollowed) {
+  ASSERT_TRUE(files->write_all().has_value());
+  const auto kea = follow();
+  EXPECT_FALSE(kea->find(Ip4{0x0a000001}).has_value());
+  ASSERT_TRUE(files->changed(
+      {leases.put(entry_of("red", 1, "10.0.0.1")), leases.put(entry_of("blue", 2, "10.0.0.2"))}));
+  EXPECT_TRUE(await([&] { return kea->find(Ip4{0x0a000001}).has_value(); })) << "a file that is new";
+  EXPECT_FALSE(kea->find(Ip4{0x0a000002}).has_value());
+  const StaticEntry line =
+      parse_static({"red", {}, {}, "c", "r", "10.0.0.3", "host", {"43=hex:0102"}}).value();
+  ASSERT_TRUE(files->changed({leases.put(line)}));
+  EXPECT_TRUE(await([&] { return kea->find(Ip4{0x0a000003}).has_value(); })) << "a line that is new";
+  const auto found = kea->find(StaticKind::circuit, static_circuit_identity("c", "r"));
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->options, render_static(line, VrfId{1})->options);
+  // The address moves to another, in one go.
+  ASSERT_TRUE(
+      files->changed({leases.erase(entry_of("red", 1, "")), leases.put(entry_of("red", 4, "10.0.0.1"))}));
+  EXPECT_TRUE(await([&] {
+    const auto holder = kea->find(Ip4{0x0a000001});
+    return holder && holder->identity.back() == 4;
+  }));
+  leases.clear();
+  leases.put(entry_of("red", 5, "10.0.0.5"));
+  ASSERT_TRUE(files->write_all().has_value());
+  EXPECT_TRUE(await([&] { return kea->find(Ip4{0x0a000005}).has_value(); })) << "another file";
+  EXPECT_FALSE(kea->find(Ip4{0x0a000003}).has_value());
+  leases.clear();
+  ASSERT_TRUE(files->write_all().has_value());
+  EXPECT_TRUE(await([&] { return !kea->find(Ip4{0x0a000005}).has_value(); })) << "the file is gone";
+  EXPECT_EQ(kea->bad_lines(), 0u);
+}
+
+TEST_F(Files, AreMadeAnewWhenTheyAreMostlyOfThePast) {
+  ASSERT_TRUE(files->write_all().has_value());
+  std::uintmax_t most = 0;
+  for (std::uint32_t i = 0; i < 25'000; ++i) {
+    ASSERT_TRUE(files->changed({leases.put(entry_of("red", 1, "10.0.0." + std::to_string(1 + i % 200)))}));
+    most = std::max(most, std::filesystem::file_size(KeaFiles::path_of(directory + "/static", "red")));
+  }
+  EXPECT_LT(most, 10'100u * 40u);
+  const auto kea = follow();
+  EXPECT_TRUE(kea->find(leases.page("red", nullptr, 1).front().address).has_value());
+}
+
+TEST(StaticHookTable, TakesNoLineThatIsNone) {
+  hook::StaticLeases table;
+  EXPECT_TRUE(table.apply("xdp-kea-static 1").has_value());
+  EXPECT_TRUE(table.apply("+ mac 020000000001 0a000001 0c0178").has_value());
+  EXPECT_TRUE(table.apply("+ client-id 01ff - -").has_value());
+  for (const char* line :
+       {"", "+", "+ mac 0200 0a000001 -", "+ ip 020000000001 - -", "+ mac 020000000001 0a0000 -",
+        "+ mac 020000000001 - 0c", "+ mac 020000000001 - 3601aa", "- mac", "- mac 0g", "? mac 01 - -",
+        "+ mac 020000000001 0a000001 0c0178 more"})
+    EXPECT_FALSE(table.apply(line).has_value()) << line;
+  EXPECT_EQ(table.size(), 2u);
+  EXPECT_TRUE(table.apply("- mac 020000000001").has_value());
+  EXPECT_FALSE(table.find(Ip4{0x0a000001}).has_value());
 }
 
 }  // namespace
