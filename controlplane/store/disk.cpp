@@ -24,6 +24,14 @@ class KeyOfVersion : public rocksdb::SliceTransform {
   }
 };
 
+// RocksDB's own log is not kept: what matters is in the statuses, and where the disk is full the file would
+// stop the process (an assertion, which Debian's library is built with).
+class NoLog : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char* /*format*/, va_list /*values*/) override {}
+};
+
 rocksdb::DBOptions database_options(rocksdb::Env* env, const EmbeddedSizes& sizes) {
   rocksdb::DBOptions out;
   out.env = env;
@@ -43,9 +51,7 @@ rocksdb::DBOptions database_options(rocksdb::Env* env, const EmbeddedSizes& size
   out.max_total_wal_size = sizes.logs_bytes;
   out.max_background_jobs = 2;
   out.bytes_per_sync = std::uint64_t{1} << 20;
-  out.keep_log_file_num = 2;
-  out.max_log_file_size = std::size_t{1} << 20;
-  out.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  out.info_log = std::make_shared<NoLog>();
   out.stats_dump_period_sec = 0;
   out.stats_persist_period_sec = 0;
   return out;

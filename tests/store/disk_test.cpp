@@ -1,8 +1,17 @@
 // Disks that are full, fail, cannot be written, or give back something else: each ends in a clear state with
 // a message, what was answered stays, and the store goes on when the disk does.
 #include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <latch>
+#include <map>
+#include <mutex>
 #include <thread>
 
 #include "controlplane/store/embedded.h"
@@ -50,12 +59,13 @@ class Disks : public testing::Test {
     EXPECT_FALSE(opened);
     return opened ? StoreError{} : opened.error();
   }
-  void wait_until_available() {
+  static bool eventually(const std::function<bool()>& condition) {
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    while (!store_->health().available && std::chrono::steady_clock::now() < deadline) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
-    ASSERT_TRUE(store_->health().available) << store_->health().trouble;
+    return true;
   }
 
   std::shared_ptr<VolatileFiles> files_ = std::make_shared<VolatileFiles>();
@@ -90,7 +100,7 @@ TEST_P(Refusing, IsSaidAndPassesWhenTheDiskIsWellAgain) {
     EXPECT_EQ(value("k"), "before") << "reading goes on";
   }
   files_->set_trouble(Trouble::none);
-  wait_until_available();
+  ASSERT_TRUE(eventually([this] { return store_->health().available; })) << store_->health().trouble;
   ASSERT_TRUE(commit("k", "after"));
   EXPECT_EQ(value("k"), "after");
   // The first that was refused may be there or not (sync_error: it was written, and is read back); none that
@@ -106,6 +116,48 @@ TEST_P(Refusing, IsSaidAndPassesWhenTheDiskIsWellAgain) {
   files_ = files_->after_power_cut(1);
   open();
   EXPECT_EQ(value("k"), "after");
+}
+
+// The disk refuses from any point on: while a log is written or changed, a table written, a version made
+// known.
+TEST_F(Disks, RefusesAtAnyPointAndNothingIsLost) {
+  constexpr Trouble kTroubles[] = {Trouble::no_space, Trouble::io_error, Trouble::sync_error,
+                                   Trouble::read_only};
+  std::map<std::string, std::string> answered;
+  std::mutex mutex;
+  int failures = 0;
+  for (std::uint32_t round = 0; round < 60; ++round) {
+    if (!store_ || round % 10 == 0) {
+      store_.reset();
+      open();
+    }
+    const auto trouble = kTroubles[round % 4];
+    files_->at_change(1 + (round * 7919) % 180, [this, trouble] { files_->set_trouble(trouble); });
+    constexpr int kCommits = 500;
+    std::latch all_done(kCommits);
+    for (int i = 0; i < kCommits; ++i) {
+      const std::string key = "k" + std::to_string(i % 100) + "/" + std::to_string(i);
+      const std::string value = std::to_string(round) + std::string(1000, 'v');
+      store_->commit(just({put(key, value)}), [&, key, value](StoreResult<Committed> result) {
+        const std::lock_guard guard(mutex);
+        if (result) answered[key] = value;
+        failures += result ? 0 : 1;
+        all_done.count_down();
+      });
+      if (i % 20 == 0) (void)store_->commit_and_wait({});
+    }
+    all_done.wait();
+    files_->at_change(0, nullptr);
+    files_->set_trouble(Trouble::none);
+    // What was not noticed yet by a writer of tables is now, or is gone.
+    ASSERT_TRUE(eventually([&] { return commit("probe", std::to_string(round)).has_value(); }));
+    for (const auto& [key, text] : answered) {
+      const std::string now = value(key);
+      // One that was not answered may be there in its place.
+      ASSERT_GE(std::stoi(now.empty() ? "-1" : now), std::stoi(text)) << key << " in round " << round;
+    }
+  }
+  EXPECT_GT(failures, 1000);
 }
 
 TEST_F(Disks, TornTailIsCutOffAndSaid) {
@@ -233,6 +285,46 @@ TEST(Directories, OneProcessAtATime) {
   ASSERT_FALSE(nowhere);
   EXPECT_NE(nowhere.error().error.message.find("No such file"), std::string::npos)
       << message_of(nowhere.error());
+}
+
+// A file system of the kernel's that is really full.
+TEST(Directories, FullForReal) {
+  const TemporaryDirectory directory;
+  const std::string mounted = directory.path() + "/disk";
+  ASSERT_EQ(::mkdir(mounted.c_str(), 0700), 0);
+  ASSERT_EQ(::mount("tmpfs", mounted.c_str(), "tmpfs", 0, "size=48m"), 0)
+      << std::strerror(errno) << ": needs root";
+  EmbeddedOptions options;
+  options.directory = mounted + "/store";
+  auto store = open_embedded(options);
+  ASSERT_TRUE(store) << message_of(store.error());
+  const auto commit = [&](int number) {
+    return (*store)->commit_and_wait(just({put("k" + std::to_string(number), std::string(100'000, 'v'))}));
+  };
+  const std::string filler = mounted + "/filler";
+  {
+    std::ofstream file(filler);
+    const std::string block(1 << 20, 'x');
+    for (int i = 0; i < 32; ++i) file << block;
+  }
+  int answered = 0;
+  StoreResult<Committed> refused;
+  while (answered < 1000 && (refused = commit(answered))) ++answered;
+  ASSERT_FALSE(refused) << "the disk was not full";
+  EXPECT_NE(refused.error().error.message.find("disk is full"), std::string::npos)
+      << message_of(refused.error());
+  EXPECT_TRUE((*store)->range({"k0", {}, 0, 0}));
+  EXPECT_FALSE(commit(answered));
+  ASSERT_EQ(::unlink(filler.c_str()), 0);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!commit(answered) && std::chrono::steady_clock::now() < deadline) {
+  }
+  EXPECT_TRUE((*store)->health().available) << (*store)->health().trouble;
+  const auto all = (*store)->range({"k", "l", 0, 0});
+  ASSERT_TRUE(all) << message_of(all.error());
+  EXPECT_EQ(all->items.size(), static_cast<std::size_t>(answered + 1));
+  store->reset();
+  ASSERT_EQ(::umount(mounted.c_str()), 0) << std::strerror(errno);
 }
 
 TEST(WalCheck, EveryCutIsWholeOrTornAndEveryDamageIsSeen) {
