@@ -21,7 +21,6 @@ elseif(XK_SANITIZE STREQUAL "thread")
   target_link_options(xk_options INTERFACE -fsanitize=thread)
 endif()
 if(XK_FUZZ)
-  target_compile_options(xk_options INTERFACE -fsanitize=fuzzer-no-link)
   add_custom_target(fuzzers)
 endif()
 
@@ -30,12 +29,24 @@ function(xk_library name)
   cmake_parse_arguments(ARG "" "" "LINKS;PRIVATE_LINKS" ${ARGN})
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PUBLIC xk_options ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
+  if(XK_FUZZ)
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
 endfunction()
 
 # Optimizing what the tests say themselves takes as long as compiling it, and makes nothing faster. Linked
 # last, for the last -O counts.
 add_library(xk_unoptimized INTERFACE)
 target_compile_options(xk_unoptimized INTERFACE -O0)
+
+# xk_seldom_run(targets...): nothing waits for these; a sanitized build of them takes half of the time without optimizing.
+function(xk_seldom_run)
+  if(NOT XK_SANITIZE STREQUAL "none")
+    foreach(name ${ARGN})
+      target_link_libraries(${name} PRIVATE xk_unoptimized)
+    endforeach()
+  endif()
+endfunction()
 
 # xk_test(NAME sources... LINKS libraries... LABEL suite): a GoogleTest program, run by CTest.
 function(xk_test name)
@@ -52,6 +63,7 @@ function(xk_fuzzer name source)
   if(XK_FUZZ)
     add_executable(${name} ${source})
     target_link_libraries(${name} PRIVATE xk_options ${ARG_LINKS})
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer-no-link)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
     add_dependencies(fuzzers ${name})
   endif()

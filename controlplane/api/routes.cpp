@@ -15,8 +15,6 @@ ApiReply json_reply(const Body& body) {
   return ApiReply{200, dump_json(to_json(body)), {}};
 }
 
-ApiReply failure_reply(Failure failure) { return error_reply(failure.status, std::move(failure.messages)); }
-
 // The value of a query parameter, or empty.
 std::string query_value(const ApiRequest& request, std::string_view name) {
   for (const auto& [key, value] : request.query) {
@@ -317,6 +315,8 @@ const std::vector<Route>& routes() {
 ApiReply error_reply(int status, std::vector<std::string> messages) {
   return ApiReply{status, dump_json(to_json(ErrorsBody{std::move(messages)})), {}};
 }
+
+ApiReply failure_reply(Failure failure) { return error_reply(failure.status, std::move(failure.messages)); }
 
 ApiReply answer(Control& control, const ApiRequest& request) {
   if (request.path.size() > kPathBytesMax) {

@@ -37,6 +37,7 @@ struct Route {
 // Never throws; anything wrong is a reply {"errors":[...]}.
 [[nodiscard]] ApiReply answer(Control& control, const ApiRequest& request);
 [[nodiscard]] ApiReply error_reply(int status, std::vector<std::string> messages);
+[[nodiscard]] ApiReply failure_reply(Failure failure);
 
 inline constexpr std::size_t kPathBytesMax = 256;
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "controlplane/api/http_service.h"
+#include "controlplane/api/routes.h"
 #include "controlplane/api/views_json.h"
 #include "controlplane/model/endpoint.h"
 #include "dataplane/base/fd.h"
@@ -15,7 +16,7 @@
 namespace xk::api {
 namespace {
 
-constexpr int kBacklog = 64;
+constexpr int kScrapeBacklog = 64;
 constexpr const char* kPrometheusText = "text/plain; version=0.0.4; charset=utf-8";
 
 std::expected<Fd, Error> listen_at(const std::string& text) {
@@ -43,13 +44,11 @@ std::expected<Fd, Error> listen_at(const std::string& text) {
     size = sizeof ip4;
   }
   if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
-      ::listen(listener.get(), kBacklog) != 0) {
+      ::listen(listener.get(), kScrapeBacklog) != 0) {
     return std::unexpected(errno_error("cannot listen at " + text));
   }
   return listener;
 }
-
-ApiReply failure_reply(Failure failure) { return error_reply(failure.status, std::move(failure.messages)); }
 
 ApiReply metrics_reply(ScrapeSource& source) {
   auto text = source.metrics();

@@ -18,7 +18,6 @@ constexpr std::size_t kSocketMax = 107;       // sun_path without its zero
 constexpr std::size_t kFileMax = 4095;        // PATH_MAX without its zero
 constexpr std::size_t kInterfaceMax = 15;     // IFNAMSIZ without its zero
 constexpr std::size_t kUserMax = 32;          // as useradd
-constexpr std::size_t kHostNameMax = 64;      // as sethostname
 constexpr std::size_t kDeviceMax = 255;       // EAL device string
 constexpr std::size_t kTemplateMax = 255;     // a template longer than an option is a mistake
 constexpr std::size_t kOptionBytesMax = 255;  // RFC 2132: one length octet

@@ -2,10 +2,13 @@
 // and what is allowed, to follow the quoted text.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace xk::config {
+
+inline constexpr std::size_t kHostNameMax = 64;  // as sethostname
 
 using TextCheck = std::string (*)(std::string_view text);
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "controlplane/config/text_checks.h"
 #include "controlplane/config/validate.h"
 #include "controlplane/model/template.h"
 #include "dataplane/base/forwarding.h"
@@ -9,7 +10,6 @@
 namespace xk::config {
 namespace {
 
-constexpr std::size_t kHostNameMax = 64;       // what a machine's name may be, when it is not configured
 constexpr std::size_t kAgentOptionMax = 255;   // RFC 3046 2.0: one length octet
 constexpr std::size_t kSubOptionHeader = 2;    // code and length
 constexpr std::size_t kLinkSelectionSize = 6;  // RFC 3527

@@ -9,29 +9,28 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kFileMax = 4u * 1024 * 1024;
-constexpr std::size_t kNameMax = 255;
+constexpr std::size_t kAdminFileMax = 4u * 1024 * 1024;
+constexpr std::size_t kVrfNameMax = 255;
 constexpr std::size_t kVrfsMax = 2 * XK_VRFS_MAX;  // some of which are gone, and not forgotten yet
-constexpr int kVersion = 1;
+constexpr int kAdminVersion = 1;
 constexpr const char* kDraining = "draining";
 constexpr const char* kDeleted = "deleted";
-
-Error damaged(const std::string& what) { return Error{"damaged: " + what}; }
 
 }  // namespace
 
 Result<AdminTable> AdminTable::parse(std::string_view bytes) {
-  if (bytes.size() > kFileMax) return std::unexpected(damaged("larger than 4 MiB"));
+  if (bytes.size() > kAdminFileMax) return std::unexpected(damaged("larger than 4 MiB"));
   const json root = json::parse(bytes, nullptr, false);
   if (root.is_discarded() || !root.is_object()) return std::unexpected(damaged("no JSON object"));
   const auto version = root.find("version");
-  if (version == root.end() || *version != json(kVersion)) return std::unexpected(damaged("not version 1"));
+  if (version == root.end() || *version != json(kAdminVersion))
+    return std::unexpected(damaged("not version 1"));
   const auto vrfs = root.find("vrfs");
   if (vrfs == root.end() || !vrfs->is_object()) return std::unexpected(damaged("vrfs is no object"));
   if (vrfs->size() > kVrfsMax) return std::unexpected(damaged("too many VRFs"));
   AdminTable table;
   for (const auto& [name, state] : vrfs->items()) {
-    if (name.empty() || name.size() > kNameMax) return std::unexpected(damaged("a VRF's name"));
+    if (name.empty() || name.size() > kVrfNameMax) return std::unexpected(damaged("a VRF's name"));
     if (state != json(kDraining) && state != json(kDeleted))
       return std::unexpected(damaged("the state of vrf " + name));
     table.states_[name] = state == json(kDraining) ? AdminState::draining : AdminState::deleted;
@@ -42,12 +41,12 @@ Result<AdminTable> AdminTable::parse(std::string_view bytes) {
 std::string AdminTable::to_json() const {
   json vrfs = json::object();
   for (const auto& [name, state] : states_) vrfs[name] = state == AdminState::draining ? kDraining : kDeleted;
-  const json root = {{"version", kVersion}, {"vrfs", std::move(vrfs)}};
+  const json root = {{"version", kAdminVersion}, {"vrfs", std::move(vrfs)}};
   return root.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
 Result<AdminTable> AdminTable::load(const std::string& path) {
-  const auto bytes = read_state_file(path, kFileMax);
+  const auto bytes = read_state_file(path, kAdminFileMax);
   if (!bytes) return std::unexpected(bytes.error());
   if (!*bytes) return AdminTable{};
   auto table = parse(**bytes);

@@ -11,13 +11,11 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kFileMax = 64u * 1024 * 1024;
-constexpr std::size_t kNameMax = 255;
-constexpr int kVersion = 1;
+constexpr std::size_t kIdsFileMax = 64u * 1024 * 1024;
+constexpr std::size_t kIdNameMax = 255;
+constexpr int kIdsVersion = 1;
 
 constexpr std::array<std::string_view, 3> kRoles{"client", "server", "handoff"};
-
-Error damaged(const std::string& what) { return Error{"damaged: " + what}; }
 
 Result<std::uint32_t> number(const json& object, const char* key, std::uint32_t min, std::uint32_t max) {
   const auto found = object.find(key);
@@ -35,7 +33,7 @@ Result<std::uint32_t> number(const json& object, const char* key, std::uint32_t 
 Result<std::string> text(const json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end() || !found->is_string() ||
-      found->get_ref<const std::string&>().size() > kNameMax) {
+      found->get_ref<const std::string&>().size() > kIdNameMax) {
     return std::unexpected(damaged(std::string(key) + " is no text of at most 255 bytes"));
   }
   return found->get<std::string>();
@@ -116,10 +114,10 @@ bool stretches_apart(const std::map<std::string, PortIds>& ports) {
 }  // namespace
 
 Result<IdTable> IdTable::parse(std::string_view bytes) {
-  if (bytes.size() > kFileMax) return std::unexpected(damaged("larger than 64 MiB"));
+  if (bytes.size() > kIdsFileMax) return std::unexpected(damaged("larger than 64 MiB"));
   const json root = json::parse(bytes, nullptr, false);
   if (root.is_discarded() || !root.is_object()) return std::unexpected(damaged("no JSON object"));
-  if (const auto version = number(root, "version", kVersion, kVersion); !version) {
+  if (const auto version = number(root, "version", kIdsVersion, kIdsVersion); !version) {
     return std::unexpected(version.error());
   }
   IdTable table;
@@ -198,7 +196,7 @@ std::string IdTable::to_json() const {
     ports.push_back(
         {{"name", name}, {"id", port.id.value}, {"xsk_base", port.xsk_base}, {"xsk_count", port.xsk_count}});
   }
-  const json root = {{"version", kVersion},
+  const json root = {{"version", kIdsVersion},
                      {"next_vrf", next_vrf_},
                      {"next_attachment", next_attachment_},
                      {"vrfs", std::move(vrfs)},
@@ -208,7 +206,7 @@ std::string IdTable::to_json() const {
 }
 
 Result<IdTable> IdTable::load(const std::string& path) {
-  const auto bytes = read_state_file(path, kFileMax);
+  const auto bytes = read_state_file(path, kIdsFileMax);
   if (!bytes) return std::unexpected(bytes.error());
   if (!*bytes) return IdTable{};
   auto table = parse(**bytes);

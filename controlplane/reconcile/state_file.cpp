@@ -24,6 +24,8 @@ Result<> write_all(int fd, std::string_view bytes, const std::string& path) {
 
 }  // namespace
 
+Error damaged(const std::string& what) { return Error{"damaged: " + what}; }
+
 Result<std::optional<std::string>> read_state_file(const std::string& path, std::size_t bytes_max) {
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) {

@@ -16,4 +16,7 @@ namespace xk {
 // Written beside it, synced and renamed over it; mode 0600.
 [[nodiscard]] Result<> write_state_file(const std::string& path, std::string_view bytes);
 
+// What is in a file of state_dir is not what is written there.
+[[nodiscard]] Error damaged(const std::string& what);
+
 }  // namespace xk

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kHead = "xdp-kea-static 1\n";
 constexpr std::string_view kEnding = ".leases";
-constexpr std::size_t kPage = 4096;
+constexpr std::size_t kKeaPage = 4096;
 constexpr std::size_t kLinesExtra = 10'000;  // so many more than leases, and the file is made anew
 
 std::string hex_or_dash(std::string_view bytes) { return bytes.empty() ? "-" : hex_of_bytes(bytes); }
@@ -80,14 +80,14 @@ Result<> KeaFiles::write_vrf(const std::string& vrf) {
   if (::fchown(file.fd.get(), static_cast<uid_t>(-1), group_of_(vrf)) != 0)
     return std::unexpected(errno_error("cannot let Kea's user read " + fresh));
   if (auto written = write_whole(file.fd.get(), kHead, fresh); !written) return written;
-  std::vector<StaticEntry> page = leases_.page(vrf, nullptr, kPage);
+  std::vector<StaticEntry> page = leases_.page(vrf, nullptr, kKeaPage);
   while (!page.empty()) {
     std::string text;
     for (const StaticEntry& entry : page) text += line_of(entry);
     if (auto written = write_whole(file.fd.get(), text, fresh); !written) return written;
     file.lines += page.size();
     const StaticEntry last = std::move(page.back());
-    page = leases_.page(vrf, &last, kPage);
+    page = leases_.page(vrf, &last, kKeaPage);
   }
   if (::rename(fresh.c_str(), path.c_str()) != 0)
     return std::unexpected(errno_error("cannot replace " + path));

@@ -16,7 +16,7 @@ constexpr char kSystemRoots[] = "/etc/ssl/certs/ca-certificates.crt";
 constexpr std::chrono::milliseconds kPauseMin{20};
 constexpr std::chrono::milliseconds kPauseMax{500};
 
-StoreError rejected(std::string message) { return {Fault::rejected, {std::move(message)}}; }
+StoreError bad_endpoint(std::string message) { return {Fault::rejected, {std::move(message)}}; }
 
 StoreResult<std::string> read_file(const std::string& path, const char* what) {
   if (path.empty()) return std::string();
@@ -41,7 +41,7 @@ StoreResult<Endpoint> read_endpoint(const std::string& text) {
   out.secure = text.starts_with(kSecure);
   if (!out.secure && !text.starts_with(kPlain)) {
     return std::unexpected(
-        rejected("etcd's endpoint '" + text + "' is neither http://HOST:PORT nor https://HOST:PORT"));
+        bad_endpoint("etcd's endpoint '" + text + "' is neither http://HOST:PORT nor https://HOST:PORT"));
   }
   out.address = text.substr(out.secure ? kSecure.size() : kPlain.size());
   if (out.address.ends_with('/')) out.address.pop_back();
@@ -51,16 +51,16 @@ StoreResult<Endpoint> read_endpoint(const std::string& text) {
                     out.address.find_first_not_of("0123456789", colon + 1) == std::string::npos;
   if (plain && port) return out;
   return std::unexpected(
-      rejected("etcd's endpoint '" + text + "' needs a host and a port, as in https://10.0.0.1:2379"));
+      bad_endpoint("etcd's endpoint '" + text + "' needs a host and a port, as in https://10.0.0.1:2379"));
 }
 
 }  // namespace
 
 StoreResult<std::shared_ptr<EtcdCluster>> EtcdCluster::make(const EtcdOptions& options) {
-  if (options.endpoints.empty()) return std::unexpected(rejected("etcd has no endpoints"));
+  if (options.endpoints.empty()) return std::unexpected(bad_endpoint("etcd has no endpoints"));
   if (options.certificate_file.empty() != options.key_file.empty()) {
     return std::unexpected(
-        rejected("etcd's certificate_file and key_file go together: one of them is missing"));
+        bad_endpoint("etcd's certificate_file and key_file go together: one of them is missing"));
   }
   std::shared_ptr<EtcdCluster> cluster(new EtcdCluster(options));
   TlsFiles files;

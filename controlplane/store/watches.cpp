@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t kRecentEventsMax = 65536;
 constexpr std::size_t kEventsACallMax = 4096;
-constexpr std::chrono::milliseconds kRetry{100};
+constexpr std::chrono::milliseconds kRetryWatch{100};
 constexpr std::chrono::hours kNever{1};
 
 }  // namespace
@@ -139,7 +139,7 @@ void Watches::tell(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Ent
   state_->called = entry.get();
   auto page = page_of(lock, *entry);
   const bool again = !page && page.error().fault == Fault::unavailable;
-  if (again) entry->not_before = std::chrono::steady_clock::now() + kRetry;
+  if (again) entry->not_before = std::chrono::steady_clock::now() + kRetryWatch;
   if (!entry->ended && !again) {
     if (page) {
       entry->next = page->next;

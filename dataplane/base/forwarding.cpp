@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kCircuitIdMax = 255;
 
-std::unexpected<Error> wrong(std::string message) { return std::unexpected(Error{std::move(message)}); }
+std::unexpected<Error> broken(std::string message) { return std::unexpected(Error{std::move(message)}); }
 
 template <typename Word>
 Word load(const char* at) {
@@ -94,17 +94,17 @@ std::expected<std::unique_ptr<const Forwarding>, Error> Forwarding::make(Snapsho
 std::expected<void, Error> Forwarding::index() {
   if (auto ids = index_ids(); !ids) return ids;
   for (const AttachmentEntry& attachment : snapshot_.attachments) {
-    if (port(attachment.port) == nullptr) return wrong(name_of(attachment) + ": its port does not exist");
-    if (vrf(attachment.vrf) == nullptr) return wrong(name_of(attachment) + ": its VRF does not exist");
+    if (port(attachment.port) == nullptr) return broken(name_of(attachment) + ": its port does not exist");
+    if (vrf(attachment.vrf) == nullptr) return broken(name_of(attachment) + ": its VRF does not exist");
   }
   for (const VrfEntry& entry : snapshot_.vrfs) {
     if (vrf(entry.server_vrf) == nullptr)
-      return wrong("vrf " + entry.name + ": its server VRF does not exist");
+      return broken("vrf " + entry.name + ": its server VRF does not exist");
     for (const ServerEntry& server : entry.servers) {
       const AttachmentEntry* via = attachment(server.via);
       if (server.via.value != 0 && (via == nullptr || via->role == AttachmentRole::client))
-        return wrong("vrf " + entry.name + ": server " + to_string(server.address) +
-                     " is behind no server or handoff attachment");
+        return broken("vrf " + entry.name + ": server " + to_string(server.address) +
+                      " is behind no server or handoff attachment");
     }
   }
   index_addresses();
@@ -123,23 +123,23 @@ std::expected<void, Error> Forwarding::index_ids() {
     const PortEntry& entry = snapshot_.ports[i];
     if (auto checked = check_port(entry); !checked)
       return std::unexpected(std::move(checked).error().in("port " + entry.name));
-    if (!place(port_by_id_, entry.id.value, i)) return wrong("port " + entry.name + ": its id is taken");
+    if (!place(port_by_id_, entry.id.value, i)) return broken("port " + entry.name + ": its id is taken");
   }
   for (std::size_t i = 0; i < snapshot_.vrfs.size(); ++i) {
     const VrfEntry& entry = snapshot_.vrfs[i];
     if (auto checked = check_vrf(entry); !checked)
       return std::unexpected(std::move(checked).error().in("vrf " + entry.name));
-    if (!place(vrf_by_id_, entry.id.value, i)) return wrong("vrf " + entry.name + ": its id is taken");
+    if (!place(vrf_by_id_, entry.id.value, i)) return broken("vrf " + entry.name + ": its id is taken");
   }
   by_place_.reset(snapshot_.attachments.size());
   for (std::size_t i = 0; i < snapshot_.attachments.size(); ++i) {
     const AttachmentEntry& entry = snapshot_.attachments[i];
     if (auto checked = check_attachment(entry); !checked)
       return std::unexpected(std::move(checked).error().in(name_of(entry)));
-    if (!place(attachment_by_id_, entry.id.value, i)) return wrong(name_of(entry) + ": its id is taken");
+    if (!place(attachment_by_id_, entry.id.value, i)) return broken(name_of(entry) + ": its id is taken");
     if (!by_place_.insert(place_key(entry.port, entry.outer.vid.value, entry.inner.vid.value),
                           static_cast<std::uint32_t>(i), entry.vrf.value))
-      return wrong(name_of(entry) + ": another attachment has its port and VLANs");
+      return broken(name_of(entry) + ": another attachment has its port and VLANs");
   }
   return {};
 }
@@ -205,8 +205,8 @@ std::expected<void, Error> Forwarding::index_circuit_ids() {
     return entry.role == AttachmentRole::client && !entry.circuit_id.empty();
   };
   const auto clash = [](const AttachmentEntry& one, const AttachmentEntry& other) {
-    return wrong(name_of(one) + " and " + name_of(other) +
-                 ": their circuit-ids do not tell them apart for a server they share");
+    return broken(name_of(one) + " and " + name_of(other) +
+                  ": their circuit-ids do not tell them apart for a server they share");
   };
   for (std::size_t i = 0; i < snapshot_.attachments.size(); ++i) {
     const AttachmentEntry& entry = snapshot_.attachments[i];

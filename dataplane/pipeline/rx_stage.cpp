@@ -10,7 +10,7 @@ namespace {
 // room for the others.
 constexpr int kPressedBurstsMax = 8;
 // Packets between the walk over a frame and the look-up of its place.
-constexpr std::size_t kLookAhead = 8;
+constexpr std::size_t kWalkAhead = 8;
 
 }  // namespace
 
@@ -36,15 +36,15 @@ bool Loop::receive() {
 // fetched while others are looked at.
 void Loop::classify_burst(const RxBinding& binding, std::span<rte_mbuf*> packets) {
   const std::size_t count = packets.size();
-  for (std::size_t i = 0; i < count + kLookAhead; ++i) {
+  for (std::size_t i = 0; i < count + kWalkAhead; ++i) {
     if (i < count) {
       classified_[i] = walk_frame(frame_of(packets[i]));
       const xk_headers& headers = classified_[i].headers;
       if (classified_[i].has_place())
         forwarding_->prefetch_place(binding.id, headers.outer_vid, headers.inner_vid);
     }
-    if (i >= kLookAhead && classified_[i - kLookAhead].has_place())
-      find_place(binding, classified_[i - kLookAhead]);
+    if (i >= kWalkAhead && classified_[i - kWalkAhead].has_place())
+      find_place(binding, classified_[i - kWalkAhead]);
   }
 }
 

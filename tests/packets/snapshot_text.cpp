@@ -11,7 +11,7 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-std::unexpected<Error> wrong(std::string message) { return std::unexpected(Error{std::move(message)}); }
+std::unexpected<Error> bad_line(std::string message) { return std::unexpected(Error{std::move(message)}); }
 
 // Reads key=value pairs; the first that fails is the error.
 class Pairs {
@@ -206,7 +206,7 @@ std::expected<void, Error> add_attachment(NamedSnapshot& named, const Words& wor
 }
 
 std::expected<void, Error> add_server(NamedSnapshot& named, const Words& words, std::uint32_t vrf_id) {
-  const auto address = words.size() > 2 ? parse_ip4(words[2]) : wrong("server VRF-ID ADDRESS");
+  const auto address = words.size() > 2 ? parse_ip4(words[2]) : bad_line("server VRF-ID ADDRESS");
   if (!address) return std::unexpected(address.error());
   for (VrfEntry& vrf : named.snapshot.vrfs) {
     if (vrf.id.value != vrf_id) continue;
@@ -215,7 +215,7 @@ std::expected<void, Error> add_server(NamedSnapshot& named, const Words& words, 
     vrf.servers.push_back(server);
     return {};
   }
-  return wrong("no VRF " + words[1]);
+  return bad_line("no VRF " + words[1]);
 }
 
 std::expected<void, Error> set_subnet(SubnetEntry& subnet, Pairs pair) {
@@ -235,10 +235,10 @@ std::expected<void, Error> set_subnet(SubnetEntry& subnet, Pairs pair) {
 }
 
 std::expected<void, Error> add_subnet(NamedSnapshot& named, const Words& words, std::uint32_t vrf_id) {
-  const auto prefix = words.size() > 2 ? parse_prefix4(words[2]) : wrong("subnet VRF-ID PREFIX");
+  const auto prefix = words.size() > 2 ? parse_prefix4(words[2]) : bad_line("subnet VRF-ID PREFIX");
   if (!prefix) return std::unexpected(prefix.error());
   const auto vrf = std::ranges::find(named.snapshot.vrfs, VrfId{vrf_id}, &VrfEntry::id);
-  if (vrf == named.snapshot.vrfs.end()) return wrong("no VRF " + words[1]);
+  if (vrf == named.snapshot.vrfs.end()) return bad_line("no VRF " + words[1]);
   SubnetEntry subnet;
   subnet.prefix = *prefix;
   if (auto done = set_all(subnet, words, 3, set_subnet); !done) return done;
@@ -286,7 +286,7 @@ std::expected<void, Error> add_static(NamedSnapshot& named, const Words& words, 
 }
 
 std::expected<void, Error> change(NamedSnapshot& named, const Words& words) {
-  if (words.size() < 3) return wrong("set KIND NAME key=value");
+  if (words.size() < 3) return bad_line("set KIND NAME key=value");
   Snapshot& snapshot = named.snapshot;
   if (words[1] == "vrf")
     for (VrfEntry& vrf : snapshot.vrfs)
@@ -297,7 +297,7 @@ std::expected<void, Error> change(NamedSnapshot& named, const Words& words) {
   if (words[1] == "attachment" && named.attachments.contains(words[2]))
     for (AttachmentEntry& entry : snapshot.attachments)
       if (entry.id == named.attachments.at(words[2])) return set_all(entry, words, 3, set_attachment);
-  return wrong("set: no " + words[1] + " " + words[2]);
+  return bad_line("set: no " + words[1] + " " + words[2]);
 }
 
 }  // namespace
@@ -306,7 +306,7 @@ std::expected<void, Error> NamedSnapshot::apply(std::string_view line) {
   const Words split = words(line);
   if (split.empty()) return {};
   if (split[0] == "set") return change(*this, split);
-  if (split.size() < 2) return wrong("no entry: " + split[0]);
+  if (split.size() < 2) return bad_line("no entry: " + split[0]);
   const auto id = parse_number(split[1]);
   if (!id) return std::unexpected(id.error());
   if (split[0] == "port") {
@@ -328,7 +328,7 @@ std::expected<void, Error> NamedSnapshot::apply(std::string_view line) {
   if (split[0] == "server") return add_server(*this, split, *id);
   if (split[0] == "subnet") return add_subnet(*this, split, *id);
   if (split[0] == "static") return add_static(*this, split, *id);
-  return wrong("no entry: " + split[0]);
+  return bad_line("no entry: " + split[0]);
 }
 
 }  // namespace xk::test
