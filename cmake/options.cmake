@@ -1,7 +1,9 @@
 # Warnings and sanitizers of our own code, as one interface library that every own target links.
+add_library(xk_warnings INTERFACE)
+target_include_directories(xk_warnings INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(xk_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
 add_library(xk_options INTERFACE)
-target_include_directories(xk_options INTERFACE ${PROJECT_SOURCE_DIR})
-target_compile_options(xk_options INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
+target_link_libraries(xk_options INTERFACE xk_warnings)
 
 # Assertions stay on in release builds: a bug of ours must stop where it is, not travel.
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")

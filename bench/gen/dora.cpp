@@ -68,8 +68,9 @@ bool parse_reply(Bytes frame, Reply& reply) {
 // All conversations over one socket.
 class Talk {
  public:
-  explicit Talk(const Population& population)
+  Talk(const Population& population, std::FILE* acks)
       : population_(population),
+        acks_(acks),
         socket_(open_packet_socket(population.interface, true)),
         conversations_(population.clients) {
     latencies_ns_.reserve(1 << 20);
@@ -139,6 +140,8 @@ class Talk {
     } else if (reply.type == MessageType::ack && conversation.stage == Stage::requesting) {
       conversation.stage = Stage::idle;
       ++result_.acks;
+      if (acks_ != nullptr)
+        std::fprintf(acks_, "%s %s\n", to_string(reply.chaddr).c_str(), to_string(reply.yiaddr).c_str());
       latencies_ns_.push_back(now_ns() - conversation.started_ns);
     } else if (reply.type == MessageType::nak && conversation.stage == Stage::requesting) {
       conversation.stage = Stage::idle;
@@ -149,6 +152,7 @@ class Talk {
   }
 
   const Population& population_;
+  std::FILE* acks_;
   Fd socket_;
   std::vector<Conversation> conversations_;
   std::vector<std::uint64_t> latencies_ns_;
@@ -157,8 +161,9 @@ class Talk {
 
 }  // namespace
 
-DoraResult run_dora(const Population& population, double rate_per_s, double seconds, double grace_s) {
-  Talk talk(population);
+DoraResult run_dora(const Population& population, double rate_per_s, double seconds, double grace_s,
+                    std::FILE* acks) {
+  Talk talk(population, acks);
   listen_for_stop();
   prctl(PR_SET_TIMERSLACK, 1UL);
   const std::uint64_t start = now_ns();

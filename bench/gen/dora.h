@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 
 #include "bench/gen/frames.h"
 
@@ -18,9 +19,9 @@ struct DoraResult {
 };
 
 // Starts conversations at rate_per_s (0: as fast as it can) for the given time or until SIGTERM or SIGINT,
-// each with the next client, then waits for answers until all are there or grace_s is over. Throws
-// std::runtime_error.
+// each with the next client, then waits for answers until all are there or grace_s is over. Each ACK is a
+// line "MAC address" of acks, unless that is null. Throws std::runtime_error.
 [[nodiscard]] DoraResult run_dora(const Population& population, double rate_per_s, double seconds,
-                                  double grace_s);
+                                  double grace_s, std::FILE* acks);
 
 }  // namespace xk::gen

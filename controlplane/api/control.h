@@ -36,6 +36,11 @@ struct KeaView {
   std::uint64_t uptime_s = 0;
   std::uint32_t restarts = 0;
   std::uint64_t socket_drops = 0;
+  std::string durability;           // "strict", "available", "none"
+  bool gated = false;               // its hook is connected: leases are durable before their ACK
+  std::uint64_t lease_changes = 0;  // taken from it since xdp-kead started
+  std::uint64_t acks_withheld = 0;  // their lease was not durable in time; since Kea started
+  std::uint64_t leases_queued = 0;  // changes that went into its queue on disk; since Kea started
   std::string version;
   std::string last_error;
   std::string netns;
@@ -116,6 +121,17 @@ struct VrfView {
   std::uint32_t queue_capacity = 0;  // packets
 };
 
+// Where leases are kept.
+struct StoreView {
+  std::string backend;  // "embedded", "etcd"
+  std::string where;    // directory, or endpoints
+  std::string state;    // "available", "unavailable"
+  std::string trouble;  // why not
+  std::int64_t revision = 0;
+  std::uint64_t queued = 0;                            // changes that wait to be durable
+  std::uint64_t commits = 0, syncs = 0, failures = 0;  // since xdp-kead started
+};
+
 struct StatusView {
   std::string version;
   std::uint64_t generation = 0;
@@ -124,6 +140,7 @@ struct StatusView {
   std::string dataplane_state;  // "running", "not answering", "not connected"
   std::uint32_t dataplane_pid = 0;
   std::uint64_t dataplane_generation = 0;
+  StoreView store;
   std::vector<std::string> warnings;
   std::vector<PortView> ports;
   std::vector<VrfView> vrfs;

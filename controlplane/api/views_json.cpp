@@ -32,6 +32,11 @@ void each_field(Is<KeaView> auto& v, auto&& f) {
   f("uptime_s", v.uptime_s);
   f("restarts", v.restarts);
   f("socket_drops", v.socket_drops);
+  f("durability", v.durability);
+  f("gated", v.gated);
+  f("lease_changes", v.lease_changes);
+  f("acks_withheld", v.acks_withheld);
+  f("leases_queued", v.leases_queued);
   f("version", v.version);
   f("last_error", v.last_error);
   f("netns", v.netns);
@@ -155,6 +160,18 @@ void each_field(Is<VrfView> auto& v, auto&& f) {
   f("queue_capacity", v.queue_capacity);
 }
 
+void each_field(Is<StoreView> auto& v, auto&& f) {
+  f("backend", v.backend);
+  f("where", v.where);
+  f("state", v.state);
+  f("trouble", v.trouble);
+  f("revision", v.revision);
+  f("queued", v.queued);
+  f("commits", v.commits);
+  f("syncs", v.syncs);
+  f("failures", v.failures);
+}
+
 void each_field(Is<StatusView> auto& v, auto&& f) {
   f("version", v.version);
   f("generation", v.generation);
@@ -163,6 +180,7 @@ void each_field(Is<StatusView> auto& v, auto&& f) {
   f("dataplane_state", v.dataplane_state);
   f("dataplane_pid", v.dataplane_pid);
   f("dataplane_generation", v.dataplane_generation);
+  f("store", v.store);
   f("warnings", v.warnings);
   f("ports", v.ports);
   f("vrfs", v.vrfs);

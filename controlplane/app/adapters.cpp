@@ -7,7 +7,6 @@
 #include "controlplane/app/event_loop.h"
 #include "controlplane/bpfmaps/classifier.h"
 #include "controlplane/dataplane_link/dataplane_link.h"
-#include "controlplane/kea/render.h"
 #include "controlplane/netlink/netlink.h"
 #include "controlplane/netns/netns.h"
 #include "controlplane/statics/kea_file.h"
@@ -15,13 +14,13 @@
 
 namespace xk::kead {
 
-Result<Adapters> Adapters::make(const Appliance& appliance) {
+Result<Adapters> Adapters::make(const Appliance& appliance, kea::Prepare prepare) {
   Adapters adapters;
   auto links = make_links();
   if (!links) return std::unexpected(std::move(links.error()).in("netlink"));
   adapters.links = std::move(*links);
   adapters.namespaces = make_namespaces();
-  auto keas = kea::Supervisor::make();
+  auto keas = kea::Supervisor::make(std::move(prepare));
   if (!keas) return std::unexpected(std::move(keas.error()));
   adapters.keas = std::move(*keas);
   adapters.classifier = make_classifier(appliance.state_dir);
@@ -58,6 +57,9 @@ Result<std::string> KeaRenderer::render(const Vrf& vrf, const KeaSpec& spec, con
   auto library = kea::find_static_library();
   if (!library) return std::unexpected(std::move(library.error()));
   place.static_hook = {std::move(*library), statics::KeaFiles::path_of(static_directory_, vrf.name)};
+  auto hook = hook_of_(spec, vrf.kea.durability);
+  if (!hook) return std::unexpected(std::move(hook.error()));
+  place.gate = std::move(*hook);
   auto config = kea::make_kea_config(vrf, place);
   if (config) {
     rendered_.insert_or_assign(vrf.name, Rendered{vrf, spec.interface_ip, *config});

@@ -1,11 +1,13 @@
 // The daemon's hands: one adapter of each kind, and how Kea's configuration is made.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "controlplane/kea/render.h"
 #include "controlplane/kea/supervisor.h"
 #include "controlplane/reconcile/desired.h"
 #include "controlplane/reconcile/executor.h"
@@ -22,7 +24,8 @@ struct Adapters {
   std::unique_ptr<DataplaneLink> dataplane;
 
   // Loads the classifier; listens for nobody yet.
-  [[nodiscard]] static Result<Adapters> make(const Appliance& appliance);
+  // prepare: before each start of a Kea.
+  [[nodiscard]] static Result<Adapters> make(const Appliance& appliance, kea::Prepare prepare);
   [[nodiscard]] Machine machine() const;
 };
 
@@ -31,9 +34,10 @@ struct Adapters {
 // is tried again each time.
 class KeaRenderer {
  public:
+  using HookOf = std::function<Result<kea::GateHook>(const KeaSpec& spec, Durability durability)>;
   // static_directory: of the files from which Keas know their static leases.
-  KeaRenderer(kea::Supervisor& keas, std::string static_directory)
-      : keas_(keas), static_directory_(std::move(static_directory)) {}
+  KeaRenderer(kea::Supervisor& keas, std::string static_directory, HookOf hook_of)
+      : keas_(keas), static_directory_(std::move(static_directory)), hook_of_(std::move(hook_of)) {}
   [[nodiscard]] Result<std::string> render(const Vrf& vrf, const KeaSpec& spec, const HandoffSpec& handoff);
   struct Rendered {
     Vrf vrf;
@@ -51,6 +55,7 @@ class KeaRenderer {
  private:
   kea::Supervisor& keas_;
   std::string static_directory_;
+  HookOf hook_of_;
   Kept rendered_;
 };
 

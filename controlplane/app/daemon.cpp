@@ -53,13 +53,24 @@ Result<> Daemon::set_up() {
   auto loop = EventLoop::make();
   if (!loop) return std::unexpected(loop.error());
   loop_ = std::move(*loop);
-  auto adapters = Adapters::make(appliance);
+  auto opened = open_store(first_model_);
+  if (!opened) return std::unexpected(opened.error());
+  auto leases = LeaseService::make(appliance, std::move(*opened), [this](LeaseService::Told told) {
+    events_.record({.level = told.warning ? EventLevel::warning : EventLevel::info,
+                    .kind = event::kLeases,
+                    .vrf = std::move(told.vrf),
+                    .interface = {},
+                    .text = std::move(told.text)});
+  });
+  if (!leases) return std::unexpected(leases.error());
+  leases_ = std::move(*leases);
+  auto adapters = Adapters::make(
+      appliance, [this](const kea::Start& start, auto done) { leases_->prepare(start, std::move(done)); });
   if (!adapters) return std::unexpected(adapters.error());
   adapters_ = std::move(*adapters);
   machine_.emplace(adapters_->machine());
   if (sd_watchdog_enabled(0, &watchdog_us_) <= 0) watchdog_us_ = 0;
   machine_->moved = [this] { still_moving(); };
-  if (auto opened = open_store(); !opened) return opened;
   statics_.emplace(StaticService::Parts{
       .loop = *loop_,
       .dataplane = *adapters_->dataplane,
@@ -69,7 +80,9 @@ Result<> Daemon::set_up() {
       .kea_directory = static_directory(appliance),
       .kea_group = [this](const std::string& vrf) { return kea_group(vrf); }});
   machine_->before_publish = [this](const Snapshot& snapshot) { statics_->sync(snapshot); };
-  renderer_.emplace(*adapters_->keas, static_directory(appliance));
+  renderer_.emplace(
+      *adapters_->keas, static_directory(appliance),
+      [this](const KeaSpec& spec, Durability durability) { return leases_->hook_of(spec, durability); });
   reconciler_.emplace(Reconciler::Setup{
       .machine = *machine_,
       .render_kea = [this](const Vrf& vrf, const KeaSpec& spec,
@@ -81,6 +94,7 @@ Result<> Daemon::set_up() {
 
   control_.emplace(
       LoopControl::Parts{.loop = *loop_,
+                         .leases = *leases_,
                          .reconciler = *reconciler_,
                          .machine = *machine_,
                          .events = events_,
@@ -116,16 +130,6 @@ unsigned Daemon::kea_group(const std::string& vrf) const {
 }
 
 // Where static leases are.
-Result<> Daemon::open_store() {
-  const std::string directory = first_model_.appliance.state_dir + "/store";
-  std::string repaired;
-  auto opened = store::open_embedded({.directory = directory}, &repaired);
-  if (!opened) return std::unexpected(Error(opened.error().error).in("store " + directory));
-  if (!repaired.empty()) spdlog::warn("msg=\"the store was repaired\" text=\"{}\"", quoted(repaired));
-  store_ = std::move(*opened);
-  return {};
-}
-
 Result<> Daemon::watch() {
   const auto keep = [this](Result<EventSource> source) -> Result<> {
     if (!source) return std::unexpected(source.error());
@@ -154,7 +158,7 @@ void Daemon::still_moving() {
 }
 
 void Daemon::start_serving() {
-  statics_->start(*store_);
+  statics_->start(leases_->store());
   auto report = reconciler_->change(first_model_);
   watch_dataplane();
   if (report) after_change(*report);  // the first change is never refused
@@ -291,9 +295,15 @@ void Daemon::purge_what_ended() {
   const auto outcomes =
       purges_.look(adapters_->keas->status(), reconciler_->desired().keas, reconciler_->admin());
   for (const Purges::Outcome& outcome : outcomes) {
-    const bool failed = !outcome.error.empty();
-    std::string text = "its leases in " + outcome.directory + " are deleted";
-    if (failed) text = outcome.directory + " cannot be deleted: " + outcome.error;
+    std::string error =
+        outcome.error.empty() ? "" : outcome.directory + " cannot be deleted: " + outcome.error;
+    if (!outcome.kept) {
+      if (const auto purged = leases::purge_leases(leases_->store(), outcome.vrf); !purged)
+        error += (error.empty() ? "" : "; ") + purged.error().message;
+    }
+    const bool failed = !error.empty();
+    std::string text = "its leases in " + outcome.directory + " and in the store are deleted";
+    if (failed) text = error;
     if (outcome.kept)
       text = "its leases in " + outcome.directory + " were to be deleted and are kept: they are served again";
     events_.record({.level = failed         ? EventLevel::error
@@ -348,6 +358,7 @@ void Daemon::after_change(const ChangeReport& report) {
   event_watch_.changed(*reconciler_, *machine_, report);
   renderer_->keep_only(reconciler_->desired().keas);
   statics_->sync(reconciler_->desired().snapshot);
+  leases_->follow(reconciler_->desired());
   stop_stray_keas();
   set_retry_timer();
 }

@@ -15,6 +15,7 @@
 #include "controlplane/app/event_log.h"
 #include "controlplane/app/event_loop.h"
 #include "controlplane/app/event_watch.h"
+#include "controlplane/app/lease_service.h"
 #include "controlplane/app/link_watch.h"
 #include "controlplane/app/loop_control.h"
 #include "controlplane/app/options.h"
@@ -37,7 +38,6 @@ class Daemon {
 
  private:
   [[nodiscard]] Result<> set_up();
-  [[nodiscard]] Result<> open_store();
   [[nodiscard]] unsigned kea_group(const std::string& vrf) const;
   [[nodiscard]] Result<> watch();
   void start_serving();
@@ -73,10 +73,10 @@ class Daemon {
   std::set<std::pair<VrfId, std::int64_t>> running_keas_;  // at the last look, with their pids
   std::unique_ptr<EventLoop> loop_;
   std::optional<Adapters> adapters_;
+  std::unique_ptr<LeaseService> leases_;  // after the adapters: it tells them when a Kea may start
   std::optional<Machine> machine_;
   std::optional<KeaRenderer> renderer_;
   std::optional<Reconciler> reconciler_;
-  std::unique_ptr<store::Store> store_;
   std::optional<StaticService> statics_;
   std::optional<LoopControl> control_;
   std::optional<api::ApiServer> api_;

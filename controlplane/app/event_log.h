@@ -50,6 +50,7 @@ inline constexpr std::string_view kDataplaneSilent = "dataplane_silent";
 inline constexpr std::string_view kDataplaneAnswers = "dataplane_answers";
 inline constexpr std::string_view kResync = "resync";
 inline constexpr std::string_view kStaticTrouble = "static_trouble";
+inline constexpr std::string_view kLeases = "leases";
 }  // namespace event
 
 struct Event {

@@ -83,6 +83,8 @@ Answer<T> LoopControl::on_loop(std::chrono::milliseconds at_most, std::function<
 Answer<api::StatusView> LoopControl::status() {
   return on_loop<api::StatusView>([this]() -> Answer<api::StatusView> {
     const Views views(parts_.reconciler, parts_.machine);
+    auto keas = views.keas();
+    add_gates(parts_.leases.gates(), keas);
     return api::StatusView{.version = XK_VERSION,
                            .generation = parts_.reconciler.generation(),
                            .configuration = parts_.config_path,
@@ -92,10 +94,11 @@ Answer<api::StatusView> LoopControl::status() {
                                                                          : "running",
                            .dataplane_pid = views.dataplane_running() ? views.dataplane().pid : 0,
                            .dataplane_generation = views.dataplane().generation,
+                           .store = store_view(parts_.leases.health()),
                            .warnings = views.warnings(),
                            .ports = views.ports(),
                            .vrfs = views.vrfs(),
-                           .keas = views.keas()};
+                           .keas = std::move(keas)};
   });
 }
 
@@ -123,7 +126,9 @@ Answer<api::AllCountersView> LoopControl::counters() {
 
 Answer<std::vector<api::KeaView>> LoopControl::keas() {
   return on_loop<std::vector<api::KeaView>>([this]() -> Answer<std::vector<api::KeaView>> {
-    return Views(parts_.reconciler, parts_.machine).keas();
+    auto keas = Views(parts_.reconciler, parts_.machine).keas();
+    add_gates(parts_.leases.gates(), keas);
+    return keas;
   });
 }
 
@@ -204,12 +209,28 @@ Answer<LoopControl::Page> LoopControl::lease_page(const std::string& vrf, Ip4 fr
   });
 }
 
+// Of a VRF whose leases are in the store: all of them, whether its Kea runs or not.
+Answer<std::vector<api::LeaseView>> LoopControl::stored_leases(const std::string& vrf) {
+  auto records = parts_.leases.list(vrf);
+  if (!records) return failure(502, "vrf " + vrf + ": " + records.error().message);
+  std::vector<api::LeaseView> views;
+  const std::uint64_t now_s = unix_s();
+  for (const leases::Record& record : *records) views.push_back(lease_view(record, now_s));
+  return views;
+}
+
 Answer<std::vector<api::LeaseView>> LoopControl::leases(const std::string& vrf) {
   const auto names = kea_vrfs(vrf);
   if (!names) return std::unexpected(names.error());
   std::vector<api::LeaseView> all;
   std::vector<std::string> silent;
   for (const std::string& name : *names) {
+    if (parts_.leases.keeps(name)) {
+      auto stored = stored_leases(name);
+      if (!stored) return std::unexpected(stored.error());
+      std::ranges::move(*stored, std::back_inserter(all));
+      continue;
+    }
     Ip4 from{};
     for (std::size_t pages = 0; pages < kPagesMax; ++pages) {
       auto page = lease_page(name, from);
@@ -371,7 +392,9 @@ Answer<std::string> LoopControl::metrics() {
   return on_loop<std::string>(parts_.scrape_wait, [this]() -> Answer<std::string> {
     auto text = metrics_text({.reconciler = parts_.reconciler,
                               .machine = parts_.machine,
-                              .uptime_ms = EventLoop::now_ms() - parts_.started_ms});
+                              .uptime_ms = EventLoop::now_ms() - parts_.started_ms,
+                              .store = parts_.leases.health(),
+                              .gates = parts_.leases.gates()});
     if (!text) return failure(500, std::move(text.error().message));
     return std::move(*text);
   });

@@ -12,6 +12,7 @@
 #include "controlplane/api/scrape_server.h"
 #include "controlplane/app/event_log.h"
 #include "controlplane/app/event_loop.h"
+#include "controlplane/app/lease_service.h"
 #include "controlplane/app/static_service.h"
 #include "controlplane/reconcile/reconciler.h"
 
@@ -21,6 +22,7 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
  public:
   struct Parts {
     EventLoop& loop;
+    LeaseService& leases;
     const Reconciler& reconciler;
     const Machine& machine;
     EventLog& events;
@@ -56,6 +58,7 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
       const api::StaticRequest& request) override;
   [[nodiscard]] api::Answer<api::StaticDoneView> delete_static_leases(
       const api::StaticRequest& request) override;
+  [[nodiscard]] api::Answer<std::vector<api::LeaseView>> stored_leases(const std::string& vrf);
   [[nodiscard]] api::Answer<std::vector<api::KeaView>> keas() override;
   [[nodiscard]] api::Answer<std::vector<api::ServerView>> servers() override;
   [[nodiscard]] api::Answer<std::string> kea_command(const std::string& vrf,

@@ -56,7 +56,7 @@ ExitCode fail(const xk::Error& error, ExitCode code = ExitCode::failed) {
 }
 
 ExitCode tear_down(const xk::Model& model) {
-  auto adapters = xk::kead::Adapters::make(model.appliance);
+  auto adapters = xk::kead::Adapters::make(model.appliance, {});
   if (!adapters) return fail(adapters.error());
   const xk::kead::TeardownReport report = xk::kead::tear_down(model, *adapters, [] {});
   for (const std::string& line : report.removed) spdlog::info("msg=\"torn down\" step=\"{}\"", line);

@@ -119,6 +119,29 @@ void write_keas(const Views& views, MetricsText& out) {
   for (const api::KeaView& kea : keas) out.sample({{"vrf", kea.vrf}}, kea.socket_drops);
 }
 
+void write_leases(const MetricsFacts& facts, MetricsText& out) {
+  out.family("xdpkea_store_available", "gauge", "Whether the store did the last thing asked of it.");
+  out.sample({{"backend", facts.store.backend}}, facts.store.available ? 1 : 0);
+  out.family("xdpkea_store_commits_total", "counter", "Transactions made durable since xdp-kead started.");
+  out.sample({}, facts.store.commits);
+  out.family("xdpkea_store_syncs_total", "counter", "Syncs, or requests to etcd, that this took.");
+  out.sample({}, facts.store.syncs);
+  out.family("xdpkea_store_failures_total", "counter", "Things asked of the store that it did not do.");
+  out.sample({}, facts.store.failures);
+  out.family("xdpkea_store_queued", "gauge", "Transactions that wait to be durable.");
+  out.sample({}, facts.store.queued);
+  out.family("xdpkea_lease_gate_connected", "gauge", "Whether the VRF's Kea has its leases made durable.");
+  for (const leases::GateStatus& gate : facts.gates) out.sample({{"vrf", gate.name}}, gate.connected ? 1 : 0);
+  out.family("xdpkea_lease_changes_total", "counter", "Sets of changes of leases taken from the VRF's Kea.");
+  for (const leases::GateStatus& gate : facts.gates) out.sample({{"vrf", gate.name}}, gate.changes);
+  out.family("xdpkea_acks_withheld_total", "counter",
+             "Packets without an answer because their lease was not durable in time.");
+  for (const leases::GateStatus& gate : facts.gates) out.sample({{"vrf", gate.name}}, gate.figures.withheld);
+  out.family("xdpkea_leases_queued_total", "counter",
+             "Sets of changes that went into Kea's queue on disk while the store was gone.");
+  for (const leases::GateStatus& gate : facts.gates) out.sample({{"vrf", gate.name}}, gate.figures.queued);
+}
+
 void write_servers(const Views& views, MetricsText& out) {
   const std::vector<api::ServerView> servers = views.servers();
   const auto each = [&](const char* name, const char* type, const char* help, auto&& value) {
@@ -227,6 +250,7 @@ Result<std::string> metrics_text(const MetricsFacts& facts) {
   write_reconciler(facts.reconciler, out);
   write_vrfs(facts.reconciler, views, out);
   write_keas(views, out);
+  write_leases(facts, out);
   write_servers(views, out);
   write_packets(*counters, out);
   return out.take();

@@ -35,6 +35,8 @@ struct MetricsFacts {
   const Reconciler& reconciler;
   const Machine& machine;
   std::uint64_t uptime_ms = 0;
+  store::Health store = {};
+  std::vector<leases::GateStatus> gates = {};
 };
 [[nodiscard]] Result<std::string> metrics_text(const MetricsFacts& facts);
 

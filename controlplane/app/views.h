@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "controlplane/api/control.h"
+#include "controlplane/leases/gate.h"
 #include "controlplane/reconcile/reconciler.h"
 
 namespace xk::kead {
@@ -92,5 +93,12 @@ class Views {
 // if there is none.
 [[nodiscard]] std::string attachment_of_circuit(const Desired& desired, VrfId vrf,
                                                 const std::string& circuit_id, const std::string& mac);
+[[nodiscard]] api::StoreView store_view(const store::Health& health);
+// Says of each Kea what the gate in front of the store knows of it.
+void add_gates(const std::vector<leases::GateStatus>& gates, std::vector<api::KeaView>& keas);
+// A lease of the store as it is at this time.
+[[nodiscard]] api::LeaseView lease_view(const leases::Record& record, std::uint64_t now_unix_s);
+// "eth1 200.300" of an attachment; empty if its port is not there.
+[[nodiscard]] std::string attachment_name(const Desired& desired, const AttachmentEntry& entry);
 
 }  // namespace xk::kead

@@ -154,13 +154,17 @@ std::string attachment_of_circuit(const Desired& desired, VrfId vrf, const std::
     std::string text;
     for (const char c : entry.circuit_id) c == kMacPlaceholder ? text += mac : text += c;
     if (text != circuit_id) continue;
-    const auto on = std::ranges::find_if(
-        desired.ports, [&](const DesiredPort& candidate) { return candidate.entry.id == entry.port; });
-    if (on == desired.ports.end()) return {};
-    const std::string vlan = vlan_text(entry.outer.vid, entry.inner.vid);
-    return vlan == "-" ? on->entry.name : on->entry.name + " " + vlan;
+    return attachment_name(desired, entry);
   }
   return {};
+}
+
+std::string attachment_name(const Desired& desired, const AttachmentEntry& entry) {
+  const auto on = std::ranges::lower_bound(desired.ports, entry.port, {},
+                                           [](const DesiredPort& candidate) { return candidate.entry.id; });
+  if (on == desired.ports.end() || on->entry.id != entry.port) return {};
+  const std::string vlan = vlan_text(entry.outer.vid, entry.inner.vid);
+  return vlan == "-" ? on->entry.name : on->entry.name + " " + vlan;
 }
 
 }  // namespace xk::kead

@@ -52,6 +52,7 @@ std::vector<KeaView> Views::keas() const {
     if (vrf.engine != Engine::kea || !desired_.keas.contains(id)) continue;
     KeaView view;
     view.vrf = vrf.name;
+    view.durability = name_of(vrf.kea.durability);
     if (const auto handoff = desired_.handoffs.find(id); handoff != desired_.handoffs.end()) {
       view.netns = handoff->second.netns;
     }

@@ -24,6 +24,12 @@ void print_status(const api::StatusView& status, std::ostream& out) {
     out << ", pid " << status.dataplane_pid << ", generation " << status.dataplane_generation;
   }
   out << '\n';
+  if (!status.store.backend.empty()) {
+    out << "store:         " << safe_text(status.store.backend) << " " << safe_text(status.store.where)
+        << ", " << safe_text(status.store.state);
+    if (!status.store.trouble.empty()) out << ": " << safe_text(status.store.trouble);
+    out << '\n';
+  }
   for (const std::string& warning : status.warnings) out << "warning:       " << safe_text(warning) << '\n';
   out << '\n';
   print_ports(status.ports, out);

@@ -62,6 +62,12 @@ void print_servers(const std::vector<api::ServerView>& servers, std::ostream& ou
   table.print(out);
 }
 
+// How the VRF's leases are kept, and whether they are now.
+std::string lease_words(const api::KeaView& kea) {
+  if (kea.durability.empty() || kea.durability == "none") return "unsynced";
+  return kea.gated ? kea.durability : kea.durability + ", no gate";
+}
+
 void print_keas(const std::vector<api::KeaView>& keas, std::ostream& out) {
   Table table({{"KEA OF VRF"},
                {"STATE"},
@@ -69,6 +75,8 @@ void print_keas(const std::vector<api::KeaView>& keas, std::ostream& out) {
                {"UPTIME", Align::right},
                {"RESTARTS", Align::right},
                {"SOCKET DROPS", Align::right},
+               {"LEASES"},
+               {"ACKS WITHHELD", Align::right},
                {"VERSION"},
                {"NETNS"},
                {"LAST ERROR"}},
@@ -76,7 +84,8 @@ void print_keas(const std::vector<api::KeaView>& keas, std::ostream& out) {
   for (const api::KeaView& kea : keas) {
     table.row({kea.vrf, kea.state, kea.pid == 0 ? "" : std::to_string(kea.pid),
                kea.pid == 0 ? "" : duration_text(kea.uptime_s), std::to_string(kea.restarts),
-               std::to_string(kea.socket_drops), kea.version, kea.netns, kea.last_error});
+               std::to_string(kea.socket_drops), lease_words(kea), std::to_string(kea.acks_withheld),
+               kea.version, kea.netns, kea.last_error});
   }
   table.print(out);
 }

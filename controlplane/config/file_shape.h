@@ -80,6 +80,22 @@ struct FileDataplane {
   std::vector<FileLcore> lcores;
 };
 
+struct FileEtcd {
+  Position at{};
+  Given<List<std::string>> endpoints;
+  Given<std::string> ca_file;
+  Given<std::string> certificate_file;
+  Given<std::string> key_file;
+  Given<std::string> user;
+  Given<std::string> password_file;
+};
+
+struct FileStore {
+  Position at{};
+  Given<Choice> backend{{static_cast<std::uint8_t>(StoreSettings{}.backend)}};  // of kStoreBackendNames
+  FileEtcd etcd;
+};
+
 struct FilePort {
   Position at{};
   Given<std::string> name;
@@ -160,6 +176,7 @@ struct FileKea {
   Given<std::string> user{KeaSettings{}.user};
   Given<std::string> template_file{KeaSettings{}.template_file};
   Given<std::string> binary{KeaSettings{}.binary};
+  Given<Choice> durability{{static_cast<std::uint8_t>(KeaSettings{}.durability)}};  // of kDurabilityNames
 };
 
 struct FileDiscovery {
@@ -197,6 +214,7 @@ struct FileVrf {
 struct FileConfig {
   FileAppliance appliance;
   FileDataplane dataplane;
+  FileStore store;
   std::vector<FilePort> ports;
   FileOption82 option82;
   FileDiscovery discovery;

@@ -69,6 +69,8 @@ struct Section {
 [[nodiscard]] const Section<FileAppliance>& appliance_section();
 [[nodiscard]] const Section<FileDataplane>& dataplane_section();
 [[nodiscard]] const Section<FileLcore>& lcore_section();
+[[nodiscard]] const Section<FileStore>& store_section();
+[[nodiscard]] const Section<FileEtcd>& etcd_section();
 [[nodiscard]] const Section<FilePort>& port_section();
 [[nodiscard]] const Section<FileOption82>& option82_section();
 [[nodiscard]] const Section<FileDiscovery>& discovery_section();
@@ -91,6 +93,8 @@ void for_each_section(Visitor&& visit) {
   visit(appliance_section());
   visit(dataplane_section());
   visit(lcore_section());
+  visit(store_section());
+  visit(etcd_section());
   visit(port_section());
   visit(option82_section());
   visit(vrf_section());

@@ -208,6 +208,69 @@ const auto kPortKeys = std::to_array<Key<FilePort>>({
       .allowed = "`af_xdp` only"}},
 });
 
+const auto kStoreChildren = std::to_array<std::string_view>({"etcd"});
+
+const auto kStoreKeys = std::to_array<Key<FileStore>>({
+    {&FileStore::backend,
+     {.name = "backend",
+      .description =
+          "`embedded`: a database in `state_dir`, nothing to set up. `etcd`: an etcd cluster, which "
+          "several appliances may share.",
+      .example = "\"etcd\"",
+      .words = kStoreBackendNames,
+      .allowed = "a change needs a restart of xdp-kead"}},
+});
+
+const auto kEtcdKeys = std::to_array<Key<FileEtcd>>({
+    {&FileEtcd::endpoints,
+     {.name = "endpoints",
+      .description = "The cluster's client URLs: the first that answers is used.",
+      .example = "[\"https://10.0.0.1:2379\", \"https://10.0.0.2:2379\"]",
+      .max = 16,
+      .check = check_url,
+      .allowed = "`http://` or `https://`, host and port; needed with `backend = \"etcd\"`"}},
+    {&FileEtcd::ca_file,
+     {.name = "ca_file",
+      .description = "Certificates that the servers' are signed with (PEM).",
+      .example = "\"/etc/xdp-kea/etcd-ca.pem\"",
+      .default_text = "the system's",
+      .check = check_file,
+      .allowed = "an absolute path",
+      .empty_allowed = true}},
+    {&FileEtcd::certificate_file,
+     {.name = "certificate_file",
+      .description = "Certificate of the appliance, for mutual TLS (PEM).",
+      .example = "\"/etc/xdp-kea/etcd-client.pem\"",
+      .default_text = "none",
+      .check = check_file,
+      .allowed = "an absolute path; goes with `key_file`",
+      .empty_allowed = true}},
+    {&FileEtcd::key_file,
+     {.name = "key_file",
+      .description = "Its key (PEM).",
+      .example = "\"/etc/xdp-kea/etcd-client.key\"",
+      .default_text = "none",
+      .check = check_file,
+      .allowed = "an absolute path; goes with `certificate_file`",
+      .empty_allowed = true}},
+    {&FileEtcd::user,
+     {.name = "user",
+      .description = "User of etcd.",
+      .example = "\"xdp-kea\"",
+      .default_text = "none: no authentication",
+      .check = check_group,
+      .allowed = "a user name",
+      .empty_allowed = true}},
+    {&FileEtcd::password_file,
+     {.name = "password_file",
+      .description = "File whose first line is the user's password.",
+      .example = "\"/etc/xdp-kea/etcd-password\"",
+      .default_text = "none",
+      .check = check_file,
+      .allowed = "an absolute path; goes with `user`",
+      .empty_allowed = true}},
+});
+
 const auto kOption82Keys = std::to_array<Key<FileOption82>>({
     {&FileOption82::circuit_id,
      {.name = "circuit_id",
@@ -276,6 +339,25 @@ const Section<FileLcore>& lcore_section() {
   return section;
 }
 
+const Section<FileStore>& store_section() {
+  static const Section<FileStore> section{
+      {.path = "store",
+       .children = kStoreChildren,
+       .description = "Where leases are kept: on stable storage before their ACK leaves.",
+       .example = "[store]\nbackend = \"embedded\"\n"},
+      kStoreKeys};
+  return section;
+}
+
+const Section<FileEtcd>& etcd_section() {
+  static const Section<FileEtcd> section{
+      {.path = "store.etcd",
+       .description = "The etcd cluster, with `backend = \"etcd\"`.",
+       .example = "[store]\nbackend = \"etcd\"\n\n[store.etcd]\nendpoints = [\"http://127.0.0.1:2379\"]\n"},
+      kEtcdKeys};
+  return section;
+}
+
 const Section<FilePort>& port_section() {
   static const Section<FilePort> section{
       {.path = "port",
@@ -301,8 +383,8 @@ const Section<FileOption82>& option82_section() {
 }
 
 std::span<const std::string_view> top_sections() {
-  static const auto names =
-      std::to_array<std::string_view>({"appliance", "dataplane", "port", "option82", "vrf", "discovery"});
+  static const auto names = std::to_array<std::string_view>(
+      {"appliance", "dataplane", "store", "port", "option82", "vrf", "discovery"});
   return names;
 }
 

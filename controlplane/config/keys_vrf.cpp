@@ -382,6 +382,18 @@ const auto kKeaKeys = std::to_array<Key<FileKea>>({
       .use = Use::kea,
       .check = check_file,
       .allowed = "an absolute path"}},
+    {&FileKea::durability,
+     {.name = "durability",
+      .description =
+          "Each lease is on stable storage before its ACK leaves: in the store. While that cannot take it "
+          "(or "
+          "xdp-kead is being restarted), with `available` the ACK leaves once the lease is in a queue on "
+          "this "
+          "machine's disk, which goes into the store when that is back; with `strict` there is no ACK until "
+          "then. `none`: Kea keeps its leases by itself and syncs none of them.",
+      .example = "\"strict\"",
+      .use = Use::kea,
+      .words = kDurabilityNames}},
 });
 
 }  // namespace

@@ -165,10 +165,11 @@ void unknown_section(const toml::key& key, Mistakes& mistakes) {
   if (mistakes.full()) return mistakes.add({}, "");
   const std::vector<std::string_view> names(top_sections().begin(), top_sections().end());
   const std::string guess = did_you_mean(key.str(), names);
-  mistakes.add(position_of(key.source()),
-               "unknown key " + quoted(key.str()) + " at the top of the file" + guess +
-                   (guess.empty() ? belongs_to(key.str(), "") : "") +
-                   "; allowed: [appliance], [dataplane], [[port]], [option82], [discovery], [[vrf]]");
+  mistakes.add(
+      position_of(key.source()),
+      "unknown key " + quoted(key.str()) + " at the top of the file" + guess +
+          (guess.empty() ? belongs_to(key.str(), "") : "") +
+          "; allowed: [appliance], [dataplane], [store], [[port]], [option82], [discovery], [[vrf]]");
 }
 
 }  // namespace
@@ -187,6 +188,11 @@ FileConfig read_file(const toml::table& root, Mistakes& mistakes) {
     for (const toml::table* lcore : tables_of(*one, lcore_section(), kLcoresMax, mistakes)) {
       read_keys(*lcore, lcore_section(), file.dataplane.lcores.emplace_back(), mistakes);
     }
+  }
+  if (const auto* one = one_table(root, store_section(), mistakes)) {
+    read_keys(*one, store_section(), file.store, mistakes);
+    if (const auto* etcd = one_table(*one, etcd_section(), mistakes))
+      read_keys(*etcd, etcd_section(), file.store.etcd, mistakes);
   }
   for (const toml::table* one : tables_of(root, port_section(), kPortsMax, mistakes)) {
     read_keys(*one, port_section(), file.ports.emplace_back(), mistakes);

@@ -65,6 +65,23 @@ FileDataplane file_of(const DataplaneSettings& settings) {
   return file;
 }
 
+FileStore file_of(const StoreSettings& store) {
+  FileStore file;
+  file.backend = shown_choice(store.backend);
+  return file;
+}
+
+FileEtcd etcd_of(const StoreSettings& store) {
+  FileEtcd file;
+  file.endpoints = shown_list(store.endpoints);
+  file.ca_file = shown(store.ca_file);
+  file.certificate_file = shown(store.certificate_file);
+  file.key_file = shown(store.key_file);
+  file.user = shown(store.user);
+  file.password_file = shown(store.password_file);
+  return file;
+}
+
 FileLcore file_of(const LcorePlan& lcore) {
   FileLcore file;
   file.cpu = shown(lcore.cpu);
@@ -188,6 +205,7 @@ FileKea file_of(const KeaSettings& kea) {
   file.user = shown(kea.user);
   file.template_file = shown(kea.template_file);
   file.binary = shown(kea.binary);
+  file.durability = shown_choice(kea.durability);
   return file;
 }
 
@@ -244,6 +262,10 @@ std::vector<ConfigSection> config_sections(const Model& model) {
   for (const LcorePlan& lcore : model.dataplane.lcores) {
     config::write_section(config::lcore_section(), config::file_of(lcore), dataplane);
   }
+  std::string& store = section("[store]");
+  config::write_section(config::store_section(), config::file_of(model.store), store);
+  if (model.store.backend == StoreBackend::etcd)
+    config::write_section(config::etcd_section(), config::etcd_of(model.store), store);
   for (const Port& port : model.ports)
     config::write_section(config::port_section(), config::file_of(port), section("[[port]] " + port.name));
   if (!(model.discovery == Discovery{})) {

@@ -1,6 +1,7 @@
 #include "controlplane/config/text_checks.h"
 
 #include <algorithm>
+#include <charconv>
 #include <vector>
 
 #include "controlplane/config/mistakes.h"
@@ -91,6 +92,32 @@ std::string check_socket(std::string_view text) { return check_path(text, kSocke
 std::string check_endpoint(std::string_view text) {
   if (parse_endpoint(text)) return "";
   return "is no numeric address with a port; allowed: 127.0.0.1:9547 or [::1]:9547";
+}
+
+// http(s)://host:port, the host a name, an IPv4 address or an IPv6 address in brackets.
+std::string check_url(std::string_view text) {
+  const std::string wrong =
+      "is no URL of etcd; allowed: http:// or https://, host and port, as in https://10.0.0.1:2379";
+  std::string_view rest = text;
+  if (rest.starts_with("https://"))
+    rest.remove_prefix(8);
+  else if (rest.starts_with("http://"))
+    rest.remove_prefix(7);
+  else
+    return wrong;
+  const std::size_t colon = rest.rfind(':');
+  if (colon == rest.npos || colon == 0 || colon > kHostNameMax) return wrong;
+  std::string_view host = rest.substr(0, colon);
+  if (host.starts_with('[') != host.ends_with(']')) return wrong;
+  const bool bracketed = host.starts_with('[');
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  if (host.empty() || !only(host, bracketed ? ":." : "-.")) return wrong;
+  std::uint32_t port = 0;
+  const std::string_view digits = rest.substr(colon + 1);
+  const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (failed != std::errc{} || end != digits.data() + digits.size() || port == 0 || port > 65535)
+    return wrong;
+  return "";
 }
 
 std::string check_group(std::string_view text) {

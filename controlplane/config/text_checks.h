@@ -20,6 +20,7 @@ using TextCheck = std::string (*)(std::string_view text);
 [[nodiscard]] std::string check_file(std::string_view text);
 [[nodiscard]] std::string check_socket(std::string_view text);
 [[nodiscard]] std::string check_endpoint(std::string_view text);
+[[nodiscard]] std::string check_url(std::string_view text);
 [[nodiscard]] std::string check_group(std::string_view text);
 [[nodiscard]] std::string check_user(std::string_view text);  // any but root
 [[nodiscard]] std::string check_interface(std::string_view text);

@@ -62,6 +62,17 @@ std::uint16_t queue_depth_of(const FileConfig& config, const FileVrf& file, Mist
   return static_cast<std::uint16_t>(depth.value);
 }
 
+}  // namespace
+
+KeaSettings kea_settings_of(const FileKea& file) {
+  return {.user = file.user.value,
+          .template_file = file.template_file.value,
+          .binary = file.binary.value,
+          .durability = static_cast<Durability>(file.durability.value.index)};
+}
+
+namespace {
+
 Vrf validate_vrf(const FileConfig& config, const FileVrf& file, Mistakes& mistakes) {
   Vrf vrf;
   vrf.name = file.name.value;
@@ -71,7 +82,7 @@ Vrf validate_vrf(const FileConfig& config, const FileVrf& file, Mistakes& mistak
   vrf.engine = static_cast<Engine>(file.engine.value.index);
   vrf.queue_depth = queue_depth_of(config, file, mistakes);
   vrf.static_by = static_cast<StaticBy>(file.static_by.value.index);
-  vrf.kea = {file.kea.user.value, file.kea.template_file.value, file.kea.binary.value};
+  vrf.kea = kea_settings_of(file.kea);
   vrf.origin = mistakes.origin(file.at);
   if (vrf.engine == Engine::native) {
     mistakes.add(file.engine.at,

@@ -108,6 +108,30 @@ void validate_dataplane(const FileDataplane& file, DataplaneSettings& out, Mista
   validate_lcores(file, out, mistakes);
 }
 
+void validate_store(const FileStore& file, StoreSettings& out, Mistakes& mistakes) {
+  out.backend = static_cast<StoreBackend>(file.backend.value.index);
+  const FileEtcd& etcd = file.etcd;
+  for (const Given<std::string>& endpoint : etcd.endpoints.value) out.endpoints.push_back(endpoint.value);
+  out.ca_file = etcd.ca_file.value;
+  out.certificate_file = etcd.certificate_file.value;
+  out.key_file = etcd.key_file.value;
+  out.user = etcd.user.value;
+  out.password_file = etcd.password_file.value;
+  if (out.backend == StoreBackend::etcd && !etcd.endpoints.bad && out.endpoints.empty())
+    mistakes.add(file.backend.at,
+                 "backend: \"etcd\" needs endpoints in [store.etcd], as in endpoints = "
+                 "[\"https://10.0.0.1:2379\"]");
+  const auto together = [&](const Given<std::string>& one, const char* name, const Given<std::string>& other,
+                            const char* needed) {
+    if (one.good() && !one.value.empty() && !other.bad && other.value.empty())
+      mistakes.add(one.at, std::string(name) + ": needs " + needed + " too");
+  };
+  together(etcd.certificate_file, "certificate_file", etcd.key_file, "key_file");
+  together(etcd.key_file, "key_file", etcd.certificate_file, "certificate_file");
+  together(etcd.user, "user", etcd.password_file, "password_file");
+  together(etcd.password_file, "password_file", etcd.user, "user");
+}
+
 void check_port(const FilePort& file, PortKind kind, Mistakes& mistakes) {
   const std::string driver = "driver = \"" + std::string(name_of(kind)) + "\"";
   if (kind != PortKind::af_xdp && !file.device.given()) {
@@ -174,6 +198,7 @@ void validate_ports(const FileConfig& config, Model& model, Mistakes& mistakes) 
 void validate_machine(const FileConfig& file, Model& model, Mistakes& mistakes) {
   validate_appliance(file, model, mistakes);
   validate_dataplane(file.dataplane, model.dataplane, mistakes);
+  validate_store(file.store, model.store, mistakes);
   validate_ports(file, model, mistakes);
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -12,14 +14,21 @@
 
 namespace xk::kea {
 
+// What is made before a start. Shared with the thread that makes it.
+struct Preparation {
+  std::mutex mutex;
+  std::optional<Result<>> outcome;
+};
+
 struct Instance {
   KeaSpec spec;  // wanted; what it runs with unless it is about to be replaced
   Child child;   // pid 0: no process
   KeaState state = KeaState::stopped;
-  bool terminating = false;       // SIGTERM was sent
-  bool config_uncertain = false;  // config-set got no answer
-  NetnsId netns;                  // where the process lives
-  std::size_t log_size = 0;       // of Kea's own log when the process was started or found
+  std::shared_ptr<Preparation> preparation;  // under way: no process yet
+  bool terminating = false;                  // SIGTERM was sent
+  bool config_uncertain = false;             // config-set got no answer
+  NetnsId netns;                             // where the process lives
+  std::size_t log_size = 0;                  // of Kea's own log when the process was started or found
 
   // When tick() has to do the next thing: kill, probe, start again. Unset: at the next tick, which
   // knows what time it is.

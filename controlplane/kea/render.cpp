@@ -14,6 +14,7 @@
 #include "controlplane/kea/process.h"
 #include "controlplane/kea/render_parts.h"
 #include "controlplane/kea/template.h"
+#include "controlplane/model/names.h"
 
 namespace xk::kea {
 
@@ -142,6 +143,21 @@ Json static_hook_part(const Place& place) {
 // In the order in which the dataplane looks for a client; flex-id is the line.
 Json static_identifiers_part() { return Json::array({"client-id", "hw-address", "flex-id"}); }
 
+Json hooks_part(const Place& place, Durability durability, std::int64_t decline_period_s) {
+  Json hooks = Json::array();
+  if (!place.lease_cmds.empty()) hooks.push_back({{"library", place.lease_cmds}});
+  if (!place.gate.library.empty()) {
+    hooks.push_back({{"library", place.gate.library},
+                     {"parameters",
+                      {{"socket", place.gate.socket},
+                       {"queue-file", place.gate.queue_file},
+                       {"durability", std::string(name_of(durability))},
+                       {"decline-period", decline_period_s}}}});
+  }
+  if (!place.static_hook.library.empty()) hooks.push_back(static_hook_part(place));
+  return hooks;
+}
+
 Json server_identifier_option(Ip4 address) {
   return Json{{"name", kServerIdentifier.name}, {"data", to_string(address)}};
 }
@@ -167,9 +183,10 @@ std::string render_kea_config(const Vrf& vrf, const Place& place) {
   dhcp4["interfaces-config"] = interfaces_part(place);
   set_control_socket(dhcp4, place);
   dhcp4["lease-database"] = lease_database_part(place);
-  if (!place.lease_cmds.empty())
-    dhcp4["hooks-libraries"] = Json::array({Json{{"library", place.lease_cmds}}});
-  if (!place.static_hook.library.empty()) dhcp4["hooks-libraries"].push_back(static_hook_part(place));
+  if (Json hooks = hooks_part(place, vrf.kea.durability, kDeclinePeriodS); !hooks.empty())
+    dhcp4["hooks-libraries"] = std::move(hooks);
+  dhcp4["decline-probation-period"] = kDeclinePeriodS;
+  dhcp4["parked-packet-limit"] = kParkedPacketsMax;
   dhcp4["multi-threading"] = multi_threading_part(place);
   // NAKs a client that asks for an address of another network (RFC 2131 4.3.2): we are the only
   // server of these subnets.
@@ -196,19 +213,23 @@ Result<std::string> make_kea_config(const Vrf& vrf, const Place& place) {
   return render_kea_template(*text, vrf.kea.template_file, vrf, place);
 }
 
-Result<std::string> find_static_library() {
+// Installed: sbin/xdp-kead and lib/xdp-kea; built: controlplane/app or tests/unit, and the folder.
+Result<std::string> find_library(const char* name, const std::string& folder) {
   std::error_code failed;
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", failed);
   if (failed) return std::unexpected(errno_error("cannot find the running program", failed.value()));
   std::string looked;
-  // Installed: sbin/xdp-kead and lib/xdp-kea; built: controlplane/app or tests/unit, and here.
-  for (const char* folder : {"../lib/xdp-kea", "../kea/static_hook", "../../controlplane/kea/static_hook"}) {
-    const auto path = (program.parent_path() / folder / kStaticLibrary).lexically_normal();
+  for (const std::string& place :
+       {std::string("../lib/xdp-kea"), "../kea/" + folder, "../../controlplane/kea/" + folder}) {
+    const auto path = (program.parent_path() / place / name).lexically_normal();
     if (std::filesystem::exists(path, failed)) return path.string();
     looked += (looked.empty() ? "" : ", ") + path.string();
   }
-  return std::unexpected(Error{std::string(kStaticLibrary) + " is not there: looked for " + looked});
+  return std::unexpected(Error{std::string(name) + " is not there: looked for " + looked});
 }
+
+Result<std::string> find_static_library() { return find_library(kStaticLibrary, "static_hook"); }
+Result<std::string> find_gate_library() { return find_library(kGateLibrary, "hook"); }
 
 unsigned group_of_user(const std::string& user) {
   const auto found = find_user(user);

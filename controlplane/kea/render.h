@@ -20,6 +20,13 @@ struct StaticHook {
 [[nodiscard]] Result<std::string> find_static_library();
 // The primary group of a user; ours if there is no such user.
 [[nodiscard]] unsigned group_of_user(const std::string& user);
+// Our hook in Kea, which makes leases durable before their ACK (kea/hook).
+inline constexpr const char* kGateLibrary = "libxdpkea_lease_gate.so";
+struct GateHook {
+  std::string library;  // empty: not used
+  std::string socket;   // of xdp-kead
+  std::string queue_file;
+};
 
 // Where a VRF's Kea runs; what the model does not know.
 struct Place {
@@ -28,7 +35,8 @@ struct Place {
   std::string directory;  // own, absolute; the same as KeaSpec::directory
   Dialect dialect{};
   StaticHook static_hook;
-  std::string lease_cmds;      // path of libdhcp_lease_cmds.so; empty: leases cannot be listed
+  std::string lease_cmds;  // path of libdhcp_lease_cmds.so; empty: leases cannot be listed
+  GateHook gate;
   std::uint32_t threads = 2;   // packet threads; 0: single-threaded
   std::uint32_t queue = 1024;  // packets that wait for a thread
 };
@@ -43,6 +51,10 @@ struct Place {
 // render_kea_config, or the user's template if the VRF names one (template.h). The template is read
 // here; at most 1 MiB.
 [[nodiscard]] Result<std::string> make_kea_config(const Vrf& vrf, const Place& place);
+
+// Where the gate's hook was built or installed beside the running program; an Error says where it was looked
+// for.
+[[nodiscard]] Result<std::string> find_gate_library();
 
 // A Place for this machine's Kea: hook looked up, threads by the number of CPUs.
 [[nodiscard]] Place make_place(const KeaSettings& settings, std::string interface, Ip4 interface_ip,

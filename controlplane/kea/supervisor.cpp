@@ -16,6 +16,7 @@
 #include "controlplane/kea/directory.h"
 #include "controlplane/kea/instance.h"
 #include "controlplane/kea/paths.h"
+#include "controlplane/kea/render.h"
 #include "controlplane/kea/running.h"
 
 namespace xk::kea {
@@ -37,8 +38,10 @@ std::string context(const KeaSpec& spec) { return "vrf " + spec.vrf_name; }
 
 // Whether the one can become the other by config-set.
 bool same_process(const KeaSpec& a, const KeaSpec& b) {
+  // With the store a Kea starts with other leases than without.
+  const auto gated = [](const KeaSpec& spec) { return spec.settings.durability != Durability::none; };
   return a.netns == b.netns && a.directory == b.directory && a.settings.user == b.settings.user &&
-         a.settings.binary == b.settings.binary;
+         a.settings.binary == b.settings.binary && gated(a) == gated(b);
 }
 
 // Whether it lives in what its namespace's name means now; so if the name means nothing.
@@ -62,17 +65,18 @@ Result<> send_configuration(const Instance& instance, const char* command, const
 
 }  // namespace
 
-Supervisor::Supervisor(Fd epoll, Fd timer) : epoll_(std::move(epoll)), timer_(std::move(timer)) {}
+Supervisor::Supervisor(Fd epoll, Fd timer, Prepare prepare)
+    : epoll_(std::move(epoll)), timer_(std::move(timer)), prepare_(std::move(prepare)) {}
 Supervisor::~Supervisor() = default;
 
-Result<std::unique_ptr<Supervisor>> Supervisor::make() {
+Result<std::unique_ptr<Supervisor>> Supervisor::make(Prepare prepare) {
   Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
   Fd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!epoll || !timer) return std::unexpected(errno_error("cannot watch Kea servers"));
   epoll_event event{.events = EPOLLIN, .data = {.fd = timer.get()}};
   if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, timer.get(), &event) != 0)
     return std::unexpected(errno_error("cannot watch Kea servers"));
-  return std::unique_ptr<Supervisor>(new Supervisor(std::move(epoll), std::move(timer)));
+  return std::unique_ptr<Supervisor>(new Supervisor(std::move(epoll), std::move(timer), std::move(prepare)));
 }
 
 // ---- from the executor ---------------------------------------------------------------------------
@@ -129,6 +133,11 @@ Result<> Supervisor::change(Instance& instance, const KeaSpec& spec) {
     forget_process(instance);
   }
   const bool changed = !(instance.spec == spec);
+  if (instance.preparation != nullptr) {
+    // It will start with this one. A directory is the VRF's for good: what is made in it stays right.
+    instance.spec = spec;
+    return {};
+  }
   if (!instance.alive()) {
     if (!changed && instance.state == KeaState::backoff) return {};
     instance.spec = spec;
@@ -310,6 +319,11 @@ void Supervisor::replace_if_displaced(Instance& instance) {
 
 Result<> Supervisor::start(Instance& instance) {
   const auto started = spawn_or_adopt(instance);
+  if (started && instance.preparation != nullptr) return {};
+  return finish_start(instance, started);
+}
+
+Result<> Supervisor::finish_start(Instance& instance, Result<> started) {
   if (started) {
     if (instance.died) ++instance.restarts;
     // A start that failed is made good; a death is remembered for a while.
@@ -340,35 +354,58 @@ Result<> Supervisor::spawn_or_adopt(Instance& instance) {
   instance.version = version_of(spec.settings);
   if (auto running = find_running(directory->get(), spec.directory, spec.settings.binary, user->uid))
     return adopt(instance, std::move(*running), directory->get());
-  return spawn(instance, *user, netns->get(), directory->get());
+  if (!prepare_) return spawn(instance);
+  prepare(instance, *user);
+  return {};
 }
 
-Result<> Supervisor::spawn(Instance& instance, const RunAs& user, int netns, int directory) {
+void Supervisor::prepare(Instance& instance, const RunAs& user) {
+  instance.preparation = std::make_shared<Preparation>();
+  instance.state = KeaState::starting;
+  instance.deadline_ms.reset();
+  prepare_({.spec = instance.spec, .uid = user.uid, .gid = user.gid},
+           [this, preparation = instance.preparation](Result<> outcome) {
+             {
+               const std::scoped_lock lock(preparation->mutex);
+               preparation->outcome = std::move(outcome);
+             }
+             wake_soon();
+           });
+}
+
+Result<> Supervisor::spawn(Instance& instance) {
   const KeaSpec& spec = instance.spec;
+  const auto user = find_user(spec.settings.user);
+  if (!user) return std::unexpected(user.error());
+  const auto in_netns = open_netns(spec.netns);
+  if (!in_netns) return std::unexpected(in_netns.error());
+  const auto in_directory = open_directory(spec.directory, user->uid, user->gid);
+  if (!in_directory) return std::unexpected(in_directory.error());
+  const int directory = in_directory->get();
   // Nothing of ours runs here: what names a process is left over, and Kea would believe it.
   for (const char* name : {kPidName, kStartedName, kSocketName, kNewConfigName}) {
     if (const auto removed = remove_at(directory, name); !removed) return removed;
   }
-  if (const auto written = write_file_at(directory, kConfigName, spec.config_json, user.gid); !written)
+  if (const auto written = write_file_at(directory, kConfigName, spec.config_json, user->gid); !written)
     return written;
-  const auto output = new_log_at(directory, kOutputName, user.gid);
+  const auto output = new_log_at(directory, kOutputName, user->gid);
   if (!output) return std::unexpected(output.error());
 
   instance.log_size = size_at(directory, kLogName);
   Launch as =
-      kea_launch(spec.settings.binary, spec.directory, user, {"-c", path_in(spec.directory, kConfigName)});
-  as.netns = netns;
+      kea_launch(spec.settings.binary, spec.directory, *user, {"-c", path_in(spec.directory, kConfigName)});
+  as.netns = in_netns->get();
   as.output = output->get();
   auto child = launch(as);
   if (!child) return std::unexpected(child.error());
   instance.child = std::move(*child);
   instance.started_unix_ms = unix_ms();
-  instance.netns = netns_id(netns);
+  instance.netns = netns_id(in_netns->get());
   instance.state = KeaState::starting;
   instance.deadline_ms.reset();
   watch(instance);
   // Should this fail, Kea's own pid file does.
-  (void)write_file_at(directory, kStartedName, started_record(instance.child.pid), user.gid);
+  (void)write_file_at(directory, kStartedName, started_record(instance.child.pid), user->gid);
   return {};
 }
 
@@ -379,7 +416,10 @@ Result<> Supervisor::adopt(Instance& instance, RunningKea running, int directory
   // A new file that is still there: config-set was under way when xdp-kead died.
   const bool certain = on_disk && !read_file_at(directory, kNewConfigName, kConfigBytesMax);
   if (in_place(instance) && certain && *on_disk == instance.spec.config_json) return {};
-  if (!in_place(instance) || !on_disk) {
+  // Loaded into a running Kea the gate would know nothing of the leases that it has.
+  const bool gate_wanted = instance.spec.config_json.contains(kGateLibrary);
+  const bool gate_loaded = on_disk && on_disk->contains(kGateLibrary);
+  if (!in_place(instance) || !on_disk || gate_wanted != gate_loaded) {
     terminate(instance);
     return {};
   }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,13 +23,23 @@ inline constexpr std::uint64_t kBackoffMaxMs = 30'000;
 inline constexpr std::uint64_t kRanWellMs = 60'000;   // after so long a death counts as the first again
 inline constexpr std::uint64_t kKillAfterMs = 5'000;  // SIGTERM to SIGKILL
 
+// Makes what a Kea is to start with, in another thread: its lease file. done is called once, from any
+// thread; with an Error the Kea is not started, and the start is tried again.
+struct Start {
+  KeaSpec spec;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+};
+using Prepare = std::function<void(Start start, std::function<void(Result<>)> done)>;
+
 struct Instance;
 struct RunAs;
 struct RunningKea;
 
 class Supervisor final : public KeaServers {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<Supervisor>> make();
+  // Whatever prepare has under way must have ended before the supervisor does. Empty: nothing to prepare.
+  [[nodiscard]] static Result<std::unique_ptr<Supervisor>> make(Prepare prepare = {});
   ~Supervisor() override;
 
   // Blocks while Kea tests, about 20 ms for a small configuration, at most 10 s. A refused
@@ -58,13 +69,15 @@ class Supervisor final : public KeaServers {
   [[nodiscard]] std::vector<std::string> stop_strays(const std::string& root, const KeaSettings& settings);
 
  private:
-  Supervisor(Fd epoll, Fd timer);
+  Supervisor(Fd epoll, Fd timer, Prepare prepare);
 
   // supervisor.cpp: processes
   Result<> change(Instance& instance, const KeaSpec& spec);
   Result<> start(Instance& instance);
+  Result<> finish_start(Instance& instance, Result<> started);
   Result<> spawn_or_adopt(Instance& instance);
-  Result<> spawn(Instance& instance, const RunAs& user, int netns, int directory);
+  void prepare(Instance& instance, const RunAs& user);
+  Result<> spawn(Instance& instance);
   Result<> adopt(Instance& instance, RunningKea running, int directory);
   Result<> reconfigure(Instance& instance, const KeaSpec& spec);
   void take(Instance& instance, RunningKea running);
@@ -79,6 +92,7 @@ class Supervisor final : public KeaServers {
   void wake_soon();
   // supervisor_tick.cpp
   void step(Instance& instance, std::uint64_t now_ms);
+  void step_prepared(Instance& instance, std::uint64_t now_ms);
   void step_leaving(Instance& instance, std::uint64_t now_ms);
   void kill_if_late(Instance& instance, std::uint64_t now_ms);
   void on_death(Instance& instance, std::uint64_t now_ms);
@@ -93,6 +107,7 @@ class Supervisor final : public KeaServers {
 
   Fd epoll_;
   Fd timer_;
+  Prepare prepare_;
   std::map<VrfId, std::unique_ptr<Instance>> instances_;
   std::vector<std::unique_ptr<Instance>> leaving_;  // stopping, wanted by nobody
   std::map<std::string, KnownVersion> versions_;

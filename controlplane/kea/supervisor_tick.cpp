@@ -14,6 +14,7 @@ namespace xk::kea {
 
 namespace {
 
+constexpr std::uint64_t kPreparedLookMs = 50;   // should the wake-up for a finished preparation be missed
 constexpr std::uint64_t kProbeStartingMs = 20;  // between probes until it is ready
 constexpr std::uint64_t kProbeRunningMs = 10'000;
 constexpr std::uint64_t kProbeTimeoutMs = 5'000;
@@ -67,6 +68,7 @@ void Supervisor::tick(std::uint64_t now_ms) {
 }
 
 void Supervisor::step(Instance& instance, std::uint64_t now_ms) {
+  if (instance.preparation != nullptr) return step_prepared(instance, now_ms);
   if (instance.alive() && has_exited(instance.child.pidfd.get())) on_death(instance, now_ms);
   if (instance.terminating || !instance.hung.empty()) {
     kill_if_late(instance, now_ms);
@@ -78,8 +80,26 @@ void Supervisor::step(Instance& instance, std::uint64_t now_ms) {
     instance.deadline_ms = now_ms + backoff_ms(instance.failures);
   } else if (now_ms >= *instance.deadline_ms) {
     (void)start(instance);  // its status says what went wrong
-    if (!instance.alive()) instance.deadline_ms = now_ms + backoff_ms(++instance.failures);
+    if (!instance.alive() && instance.preparation == nullptr)
+      instance.deadline_ms = now_ms + backoff_ms(++instance.failures);
   }
+}
+
+// What a start needs is there, or cannot be had.
+void Supervisor::step_prepared(Instance& instance, std::uint64_t now_ms) {
+  std::optional<Result<>> outcome;
+  {
+    const std::scoped_lock lock(instance.preparation->mutex);
+    outcome.swap(instance.preparation->outcome);
+  }
+  if (!outcome) {
+    instance.deadline_ms = now_ms + kPreparedLookMs;
+    return;
+  }
+  instance.preparation.reset();
+  instance.deadline_ms.reset();
+  finish_start(instance, *outcome ? spawn(instance) : *outcome);
+  if (!instance.alive()) instance.deadline_ms = now_ms + backoff_ms(++instance.failures);
 }
 
 void Supervisor::step_leaving(Instance& instance, std::uint64_t now_ms) {

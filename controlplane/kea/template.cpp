@@ -105,28 +105,37 @@ Result<> impose_lease_file(Json& dhcp4, const Place& place) {
   return {};
 }
 
-Result<> impose_hook(Json& dhcp4, const Place& place) {
-  if (place.lease_cmds.empty()) return {};
+// Ours in place of one that the template names by the same file name.
+Result<> impose_hooks(Json& dhcp4, const Vrf& vrf, const Place& place) {
+  const Json period = dhcp4.value("decline-probation-period", Json(kDeclinePeriodS));
+  if (!period.is_number_integer())
+    return std::unexpected(Error{"Dhcp4.decline-probation-period is no number"});
+  const Json ours = hooks_part(place, vrf.kea.durability, period.get<std::int64_t>());
+  if (ours.empty()) return {};
+  if (!dhcp4.contains("parked-packet-limit")) dhcp4["parked-packet-limit"] = kParkedPacketsMax;
   if (!dhcp4.contains("hooks-libraries")) dhcp4["hooks-libraries"] = Json::array();
   Json& hooks = dhcp4["hooks-libraries"];
   if (!hooks.is_array()) return std::unexpected(Error{"Dhcp4.hooks-libraries is not a list"});
-  const std::filesystem::path wanted(place.lease_cmds);
-  const bool there = std::any_of(hooks.begin(), hooks.end(), [&](const Json& hook) {
+  const auto file_name = [](const Json& hook) -> std::string {
     const auto library = hook.is_object() ? hook.find("library") : hook.end();
-    if (!hook.is_object() || library == hook.end() || !library->is_string()) return false;
-    return std::filesystem::path(library->get<std::string>()).filename() == wanted.filename();
-  });
-  if (!there) hooks.push_back(Json{{"library", place.lease_cmds}});
+    if (!hook.is_object() || library == hook.end() || !library->is_string()) return {};
+    return std::filesystem::path(library->get<std::string>()).filename().string();
+  };
+  for (const Json& hook : ours) {
+    const auto there = std::find_if(hooks.begin(), hooks.end(),
+                                    [&](const Json& other) { return file_name(other) == file_name(hook); });
+    if (there == hooks.end()) {
+      hooks.push_back(hook);
+    } else if (hook.contains("parameters")) {
+      *there = hook;
+    }
+  }
   return {};
 }
 
 // Static leases count before reservations of the template's own.
 Result<> impose_static_leases(Json& dhcp4, const Place& place) {
   if (place.static_hook.library.empty()) return {};
-  if (!dhcp4.contains("hooks-libraries")) dhcp4["hooks-libraries"] = Json::array();
-  Json& hooks = dhcp4["hooks-libraries"];
-  if (!hooks.is_array()) return std::unexpected(Error{"Dhcp4.hooks-libraries is not a list"});
-  hooks.push_back(static_hook_part(place));
   dhcp4["reservations-in-subnet"] = true;
   Json identifiers = static_identifiers_part();
   if (const auto own = dhcp4.find("host-reservation-identifiers"); own != dhcp4.end() && own->is_array()) {
@@ -190,7 +199,7 @@ Result<> impose(Json& document, const Vrf& vrf, const Place& place) {
   if (!dhcp4.contains("store-extended-info")) dhcp4["store-extended-info"] = true;
   if (const auto done = impose_interfaces(dhcp4, place); !done) return done;
   if (const auto done = impose_lease_file(dhcp4, place); !done) return done;
-  if (const auto done = impose_hook(dhcp4, place); !done) return done;
+  if (const auto done = impose_hooks(dhcp4, vrf, place); !done) return done;
   if (const auto done = impose_static_leases(dhcp4, place); !done) return done;
   return impose_all_subnets(dhcp4, vrf);
 }

@@ -38,6 +38,19 @@ struct Appliance {
   friend bool operator==(const Appliance&, const Appliance&) = default;
 };
 
+// [store]: where leases are.
+enum class StoreBackend : std::uint8_t { embedded, etcd };
+struct StoreSettings {
+  StoreBackend backend = StoreBackend::embedded;
+  std::vector<std::string> endpoints;  // of etcd, as all that follows
+  std::string ca_file;                 // empty: the system's certificates
+  std::string certificate_file;
+  std::string key_file;
+  std::string user;  // empty: no authentication
+  std::string password_file;
+  friend bool operator==(const StoreSettings&, const StoreSettings&) = default;
+};
+
 // What one lcore runs, in a multi-core topology.
 enum class LoopRole : std::uint8_t { rx, vrf, tx };
 struct LcorePlan {
@@ -130,10 +143,18 @@ struct RelaySettings {
   friend bool operator==(const RelaySettings&, const RelaySettings&) = default;
 };
 
+// What happens to an ACK while the store cannot take its lease.
+enum class Durability : std::uint8_t {
+  strict,     // it is not sent
+  available,  // it is sent once the lease is in a queue on disk
+  none,       // Kea keeps its leases by itself: no store
+};
+
 struct KeaSettings {
   std::string user = "_kea";
   std::string template_file;  // empty: rendered from the model
   std::string binary = "/usr/sbin/kea-dhcp4";
+  Durability durability = Durability::available;
   friend bool operator==(const KeaSettings&, const KeaSettings&) = default;
 };
 
@@ -185,6 +206,7 @@ struct Discovery {
 struct Model {
   Appliance appliance;
   DataplaneSettings dataplane;
+  StoreSettings store;
   Discovery discovery;
   std::vector<Port> ports;
   std::vector<Vrf> vrfs;

@@ -17,5 +17,7 @@ std::string_view name_of(ServerMode mode) { return name_in(kServerModeNames, mod
 std::string_view name_of(PortKind kind) { return name_in(kPortKindNames, kind); }
 std::string_view name_of(ExceptionPolicy policy) { return name_in(kExceptionPolicyNames, policy); }
 std::string_view name_of(LoopRole role) { return name_in(kLoopRoleNames, role); }
+std::string_view name_of(Durability durability) { return name_in(kDurabilityNames, durability); }
+std::string_view name_of(StoreBackend backend) { return name_in(kStoreBackendNames, backend); }
 
 }  // namespace xk

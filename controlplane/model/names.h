@@ -18,6 +18,8 @@ inline constexpr std::array<std::string_view, 3> kServerModeNames{"all", "failov
 inline constexpr std::array<std::string_view, 4> kPortKindNames{"af_xdp", "ethdev", "pcap", "sim"};
 inline constexpr std::array<std::string_view, 2> kExceptionPolicyNames{"drop", "port"};
 inline constexpr std::array<std::string_view, 3> kLoopRoleNames{"rx", "vrf", "tx"};
+inline constexpr std::array<std::string_view, 3> kDurabilityNames{"strict", "available", "none"};
+inline constexpr std::array<std::string_view, 2> kStoreBackendNames{"embedded", "etcd"};
 
 [[nodiscard]] std::string_view name_of(Engine engine);
 [[nodiscard]] std::string_view name_of(Option82Policy policy);
@@ -25,5 +27,7 @@ inline constexpr std::array<std::string_view, 3> kLoopRoleNames{"rx", "vrf", "tx
 [[nodiscard]] std::string_view name_of(PortKind kind);
 [[nodiscard]] std::string_view name_of(ExceptionPolicy policy);
 [[nodiscard]] std::string_view name_of(LoopRole role);
+[[nodiscard]] std::string_view name_of(Durability durability);
+[[nodiscard]] std::string_view name_of(StoreBackend backend);
 
 }  // namespace xk

@@ -100,7 +100,9 @@ void DesiredBuilder::add_kea(const Vrf& vrf, const HandoffSpec& handoff) {
               // By name: leases stay with the VRF, whatever id it gets.
               .directory = model_.appliance.state_dir + "/kea/" + out_.ids.directory(vrf.name),
               .config_json = {},
-              .settings = vrf.kea};
+              .settings = vrf.kea,
+              .subnets = {}};
+  for (const Subnet& subnet : vrf.subnets) kea.spec.subnets.emplace_back(subnet.id, subnet.prefix);
   if (auto rendered = input_.render_kea(vrf, kea.spec, handoff)) {
     kea.spec.config_json = std::move(*rendered);
   } else {

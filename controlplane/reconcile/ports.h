@@ -128,6 +128,7 @@ struct KeaSpec {
   std::string directory;    // own directory: configuration, sockets, leases, logs, pid
   std::string config_json;  // rendered, complete
   KeaSettings settings;
+  std::vector<std::pair<std::uint32_t, Prefix4>> subnets;  // with their ids
   friend bool operator==(const KeaSpec&, const KeaSpec&) = default;
 };
 

@@ -87,6 +87,7 @@ class FakeControl : public Control {
     view.dataplane_pid = 4242;
     view.dataplane_generation = 7;
     view.warnings = {"eth1: XDP in generic mode: the driver has no native XDP"};
+    view.store = {"embedded", "/var/lib/xdp-kea/store", "available", "", 4711, 0, 812, 97, 0};
     view.ports = {{"eth1", 5, "af_xdp", "generic", "serving", "no native XDP"},
                   {"eth9", 0, "af_xdp", "-", "pending", ""}};
     view.vrfs = two_vrfs();
@@ -317,8 +318,10 @@ class FakeControl : public Control {
              256}};
   }
   static std::vector<KeaView> two_keas() {
-    return {{"red", "running", 4300, 7500, 0, 1204, "2.2.0", "", "xdp-kea-1", "/var/lib/xdp-kea/kea/1"},
-            {"blue", "backoff", 0, 0, 3, 0, "2.2.0", "exit status 1", "xdp-kea-2", "/var/lib/xdp-kea/kea/2"}};
+    return {{"red", "running", 4300, 7500, 0, 1204, "strict", true, 812, 3, 0, "2.2.0", "", "xdp-kea-1",
+             "/var/lib/xdp-kea/kea/1"},
+            {"blue", "backoff", 0, 0, 3, 0, "available", false, 0, 0, 2, "2.2.0", "exit status 1",
+             "xdp-kea-2", "/var/lib/xdp-kea/kea/2"}};
   }
 };
 

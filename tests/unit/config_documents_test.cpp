@@ -187,11 +187,21 @@ std::string context_of(std::string_view section, std::string_view key) {
     return text;
   }
   if (section == "vrf.kea") return kea + "[vrf.kea]\n";
+  if (section == "store.etcd") {
+    const std::string text = "[store.etcd]\n";
+    if (key == "certificate_file") return text + "key_file = \"/etc/xdp-kea/etcd-client.key\"\n";
+    if (key == "key_file") return text + "certificate_file = \"/etc/xdp-kea/etcd-client.pem\"\n";
+    if (key == "user") return text + "password_file = \"/etc/xdp-kea/etcd-password\"\n";
+    if (key == "password_file") return text + "user = \"xdp-kea\"\n";
+    return text;
+  }
   return "[" + std::string(section) + "]\n";
 }
 
 // What an example needs behind it.
 std::string rest_of(std::string_view section, std::string_view key) {
+  if (section == "store" && key == "backend")
+    return "[store.etcd]\nendpoints = [\"http://127.0.0.1:2379\"]\n";
   if (section == "vrf.attachment" && key == "address") return "[vrf.relay]\nservers = [\"192.0.2.10\"]\n";
   if (section == "vrf.relay" && key == "server_vrf") return "[[vrf]]\nname = \"red\"\n";
   return "";

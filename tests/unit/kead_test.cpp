@@ -527,7 +527,11 @@ class Called : public Served {
     loop_ = std::move(*loop);
     auto store = store::open_embedded({.directory = directory_ + "/store"});
     ASSERT_TRUE(store.has_value()) << store.error().error.message;
-    store_ = std::move(*store);
+    Appliance appliance;
+    appliance.run_dir = directory_;
+    auto leases = LeaseService::make(appliance, std::move(*store), [](LeaseService::Told) {});
+    ASSERT_TRUE(leases.has_value()) << leases.error().message;
+    leases_ = std::move(*leases);
     statics_.emplace(StaticService::Parts{
         .loop = *loop_,
         .dataplane = parts_machine().dataplane,
@@ -536,9 +540,10 @@ class Called : public Served {
         .moved = {},
         .kea_directory = {},
         .kea_group = {}});
-    statics_->start(*store_);
+    statics_->start(leases_->store());
     control_.emplace(LoopControl::Parts{
         .loop = *loop_,
+        .leases = *leases_,
         .reconciler = **daemon_,
         .machine = parts_machine(),
         .events = events_,
@@ -590,7 +595,7 @@ class Called : public Served {
   std::shared_future<void> busy_until_;  // of the next reload, if it is one
   EventLog events_;
   std::unique_ptr<EventLoop> loop_;
-  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<LeaseService> leases_;
   std::optional<StaticService> statics_;
   std::optional<LoopControl> control_;
   std::thread thread_;
@@ -657,7 +662,7 @@ TEST_F(Called, StaticLeasesFollowTheStore) {
   const auto put = [&](const std::string& key, const std::string& value) {
     store::Transaction transaction;
     transaction.then.push_back({store::Operation::Kind::put, key, {}, value, 0});
-    ASSERT_TRUE(store_->commit_and_wait(std::move(transaction)).has_value());
+    ASSERT_TRUE(leases_->store().commit_and_wait(std::move(transaction)).has_value());
   };
   put("/xdp-kea/v1/static/red/mac/020000000009", "no JSON");
   put("/xdp-kea/v1/static/red/mac/020000000007", R"({"v":1,"address":"10.0.0.77"})");

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import pathlib
 import signal
 import types
 
@@ -25,13 +26,15 @@ def wire(lab, router, name):
 class Load:
     """Conversations of clients that nobody has seen yet, `rate` new ones a second, until stop()."""
 
-    def __init__(self, appliance, vrf, ns, rate=300, grace_s=5):
+    def __init__(self, appliance, vrf, ns, rate=300, grace_s=5, acks=False):
         self.appliance, self.vrf = appliance, vrf
         number = next(numbers)
         self.before = appliance.counters(vrf)
+        self.acks_file = pathlib.Path(appliance.lab.directory) / f"acks-{vrf}-{number}" if acks else None
+        wanted = ["--acks", self.acks_file] if acks else []
         self.process = appliance.lab.spawn(ns, f"load-{vrf}-{number}", [
             Appliance.binary("xdp-kea-gen"), "dora", "--interface", FAR, "--rate", rate, "--seconds", UNTIL_STOPPED_S,
-            "--clients", CLIENTS, "--first-client", number * CLIENTS, "--grace", grace_s])
+            "--clients", CLIENTS, "--first-client", number * CLIENTS, "--grace", grace_s, *wanted])
         self.wait_flowing()
 
     def wait_flowing(self, packets=100):
@@ -39,6 +42,10 @@ class Load:
         before = self.appliance.counters(self.vrf)["rx"]
         wait_for(lambda: self.appliance.counters(self.vrf)["rx"] >= before + packets or not self.process.alive(),
                  f"load on {self.vrf}; the generator said: {self.process.output()}")
+
+    def acks(self):
+        """What clients were told, once it has stopped: pairs of MAC and address, in order."""
+        return [tuple(line.split()) for line in self.acks_file.read_text().splitlines()]
 
     def stop(self):
         """Ends it; its figures, and of the same time the VRF's counters."""

@@ -1,0 +1,217 @@
+#include "controlplane/app/lease_service.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <set>
+#include <utility>
+
+#include "controlplane/app/log.h"
+#include "controlplane/app/views.h"
+#include "controlplane/kea/process.h"
+#include "controlplane/kea/render.h"
+
+namespace xk::kead {
+namespace {
+
+constexpr std::size_t kPageKeys = 10'000;
+
+Result<std::string> first_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  if (!std::getline(file, line) || line.empty())
+    return std::unexpected(Error{"store.etcd.password_file: " + path + " has no first line to read"});
+  return line;
+}
+
+leases::VrfFacts facts_of(const KeaSpec& spec) {
+  leases::VrfFacts facts;
+  facts.name = spec.vrf_name;
+  facts.subnets.insert(spec.subnets.begin(), spec.subnets.end());
+  return facts;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<store::Store>> open_store(const Model& model) {
+  const StoreSettings& settings = model.store;
+  if (settings.backend == StoreBackend::embedded) {
+    std::string repaired;
+    auto opened = store::open_embedded({.directory = model.appliance.state_dir + "/store"}, &repaired);
+    if (!opened) return std::unexpected(Error(opened.error().error).in("the store"));
+    if (!repaired.empty()) spdlog::warn("msg=\"the store was repaired\" text=\"{}\"", quoted(repaired));
+    return std::move(*opened);
+  }
+  store::EtcdOptions options{.endpoints = settings.endpoints,
+                             .ca_file = settings.ca_file,
+                             .certificate_file = settings.certificate_file,
+                             .key_file = settings.key_file,
+                             .user = settings.user,
+                             .password = {}};
+  if (!settings.password_file.empty()) {
+    auto password = first_line(settings.password_file);
+    if (!password) return std::unexpected(password.error());
+    options.password = std::move(*password);
+  }
+  auto opened = store::open_etcd(options);
+  if (!opened) return std::unexpected(Error(opened.error().error).in("the store"));
+  return std::move(*opened);
+}
+
+LeaseService::LeaseService(const Appliance& appliance, std::unique_ptr<store::Store> store, Tell tell)
+    : gate_directory_(appliance.run_dir + "/gate"), store_(std::move(store)), tell_(std::move(tell)) {
+  const auto on_store = [this](bool takes, const std::string& why) {
+    if (takes)
+      tell_({.text = "the store takes leases again"});
+    else
+      tell_({.warning = true, .text = "the store takes no leases: " + why});
+  };
+  gate_ = std::make_unique<leases::Gate>(*store_, "/xdp-kea/v1/gate/" + appliance.name, on_store);
+  worker_ = std::thread([this] { work(); });
+}
+
+Result<std::unique_ptr<LeaseService>> LeaseService::make(const Appliance& appliance,
+                                                         std::unique_ptr<store::Store> store, Tell tell) {
+  const std::string directory = appliance.run_dir + "/gate";
+  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
+    return std::unexpected(errno_error("cannot make " + directory));
+  return std::unique_ptr<LeaseService>(new LeaseService(appliance, std::move(store), std::move(tell)));
+}
+
+LeaseService::~LeaseService() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  wanted_.notify_one();
+  worker_.join();
+  for (Job& job : jobs_) job.done(std::unexpected(Error{"xdp-kead is ending"}));
+  gate_.reset();
+}
+
+std::string LeaseService::gate_socket(VrfId vrf) const {
+  return gate_directory_ + "/" + std::to_string(vrf.value) + ".sock";
+}
+
+Result<kea::GateHook> LeaseService::hook_of(const KeaSpec& spec, Durability durability) const {
+  if (durability == Durability::none) return kea::GateHook{};
+  auto library = kea::find_gate_library();
+  if (!library) return std::unexpected(std::move(library.error()));
+  return kea::GateHook{.library = std::move(*library),
+                       .socket = gate_socket(spec.vrf),
+                       .queue_file = spec.directory + "/" + leases::kQueueFileName};
+}
+
+void LeaseService::follow(const Desired& desired) {
+  std::map<VrfId, leases::AttachmentNames> attachments;
+  for (const AttachmentEntry& entry : desired.snapshot.attachments)
+    if (entry.role == AttachmentRole::client)
+      attachments[entry.vrf].add(entry.circuit_id, attachment_name(desired, entry));
+  std::set<VrfId> open;
+  std::set<std::string> kept;
+  for (const auto& [vrf, kea] : desired.keas) {
+    if (kea.spec.settings.durability == Durability::none) continue;
+    const auto user = kea::find_user(kea.spec.settings.user);
+    if (!user) continue;  // Kea's status says so
+    leases::VrfFacts facts = facts_of(kea.spec);
+    facts.attachments = std::move(attachments[vrf]);
+    open.insert(vrf);
+    kept.insert(kea.spec.vrf_name);
+    auto opened = gate_->open(vrf, std::move(facts), gate_socket(vrf), user->uid, user->gid);
+    if (!opened) tell_({.warning = true, .vrf = kea.spec.vrf_name, .text = opened.error().message});
+  }
+  for (const leases::GateStatus& status : gate_->status())
+    if (!open.contains(status.vrf)) gate_->close(status.vrf);
+  const std::scoped_lock lock(mutex_);
+  kept_ = std::move(kept);
+}
+
+bool LeaseService::keeps(const std::string& vrf) const {
+  const std::scoped_lock lock(mutex_);
+  return kept_.contains(vrf);
+}
+
+Result<std::vector<leases::Record>> LeaseService::list(const std::string& vrf) {
+  std::vector<leases::Record> records;
+  std::uint64_t bad = 0;
+  std::string first_bad;
+  leases::RecordReader reader;
+  const std::string prefix = leases::lease_prefix(vrf);
+  store::Range range{.from = prefix, .to = store::end_of_prefix(prefix), .limit = kPageKeys};
+  for (;;) {
+    const auto page = store_->range(range);
+    if (!page) return std::unexpected(page.error().error);
+    for (const store::KeyValue& item : page->items) {
+      auto record = reader.read(item.value);
+      if (record)
+        records.push_back(std::move(*record));
+      else if (bad++ == 0)
+        first_bad = item.key + ": " + record.error().message;
+    }
+    if (!page->more || page->items.empty()) break;
+    range.from = page->items.back().key + '\0';
+    range.at = page->revision;
+  }
+  if (bad != 0) tell_bad(vrf, bad, first_bad);
+  return records;
+}
+
+void LeaseService::tell_bad(const std::string& vrf, std::uint64_t count, const std::string& first) const {
+  tell_({.warning = true,
+         .vrf = vrf,
+         .text = std::to_string(count) +
+                 " values of the store are no leases and were left out, the first: " + first});
+}
+
+void LeaseService::prepare(const kea::Start& start, std::function<void(Result<>)> done) {
+  {
+    const std::scoped_lock lock(mutex_);
+    jobs_.push_back({start, std::move(done)});
+  }
+  wanted_.notify_one();
+}
+
+void LeaseService::work() {
+  for (;;) {
+    Job job;
+    {
+      std::unique_lock lock(mutex_);
+      wanted_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+      if (stopping_) return;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
+    job.done(make_ready(job.start));
+  }
+}
+
+Result<> LeaseService::make_ready(const kea::Start& start) {
+  const KeaSpec& spec = start.spec;
+  if (spec.settings.durability == Durability::none) return leases::forget_restored(*store_, spec.vrf_name);
+  const auto now =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+  const auto restored = leases::restore_kea(
+      *store_, {.facts = facts_of(spec), .directory = spec.directory, .uid = start.uid, .gid = start.gid},
+      now.count());
+  if (!restored) return std::unexpected(restored.error());
+  if (restored->leases != 0 || restored->imported != 0 || restored->queued != 0)
+    tell_({.vrf = spec.vrf_name,
+           .text = "Kea starts with " + std::to_string(restored->leases) + " leases of the store" +
+                   (restored->outside == 0 ? ""
+                                           : ", " + std::to_string(restored->outside) +
+                                                 " of them in no subnet of the configuration") +
+                   (restored->expired == 0 ? "" : ", " + std::to_string(restored->expired) + " were over") +
+                   (restored->imported == 0 ? ""
+                                            : ", " + std::to_string(restored->imported) +
+                                                  " lines of its own file were taken over") +
+                   (restored->queued == 0
+                        ? ""
+                        : ", " + std::to_string(restored->queued) + " changes were in its queue")});
+  if (restored->bad != 0) tell_bad(spec.vrf_name, restored->bad, restored->first_bad);
+  return {};
+}
+
+}  // namespace xk::kead

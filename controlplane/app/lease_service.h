@@ -1,0 +1,87 @@
+// The daemon's leases: the store, the gate in front of it, and what a Kea starts with.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "controlplane/kea/render.h"
+#include "controlplane/kea/supervisor.h"
+#include "controlplane/leases/gate.h"
+#include "controlplane/leases/kea_file.h"
+#include "controlplane/reconcile/desired.h"
+#include "controlplane/store/store.h"
+
+namespace xk::kead {
+
+// Opens what [store] says. An Error says what is wrong with it and what to do.
+[[nodiscard]] Result<std::unique_ptr<store::Store>> open_store(const Model& model);
+
+// Thread-safe but for follow(), which the daemon's loop calls.
+class LeaseService {
+ public:
+  struct Told {
+    bool warning = false;
+    std::string vrf{};  // empty: of none
+    std::string text{};
+  };
+  // tell: from threads of the service; what an operator should know.
+  using Tell = std::function<void(Told)>;
+
+  // The directory for the gate's sockets is run_dir/gate.
+  [[nodiscard]] static Result<std::unique_ptr<LeaseService>> make(const Appliance& appliance,
+                                                                  std::unique_ptr<store::Store> store,
+                                                                  Tell tell);
+  ~LeaseService();
+
+  [[nodiscard]] store::Store& store() { return *store_; }
+  [[nodiscard]] store::Health health() const { return store_->health(); }
+  [[nodiscard]] std::vector<leases::GateStatus> gates() const { return gate_->status(); }
+
+  // Where Kea's hook finds the gate of a VRF.
+  [[nodiscard]] std::string gate_socket(VrfId vrf) const;
+  // What a VRF's Kea is rendered with; an Error if the hook is not installed.
+  [[nodiscard]] Result<kea::GateHook> hook_of(const KeaSpec& spec, Durability durability) const;
+
+  // Opens the gates of the VRFs that have a Kea with durable leases, closes the others.
+  void follow(const Desired& desired);
+
+  // Whether the leases of the VRF are in the store, as of the last follow().
+  [[nodiscard]] bool keeps(const std::string& vrf) const;
+  // The leases of a VRF in the order of their addresses. Values that are no lease are left out, and told.
+  [[nodiscard]] Result<std::vector<leases::Record>> list(const std::string& vrf);
+
+  // Makes Kea's lease file from the store, in a thread of the service: kea::Prepare.
+  void prepare(const kea::Start& start, std::function<void(Result<>)> done);
+
+ private:
+  struct Job {
+    kea::Start start;
+    std::function<void(Result<>)> done;
+  };
+  LeaseService(const Appliance& appliance, std::unique_ptr<store::Store> store, Tell tell);
+  void work();
+  void tell_bad(const std::string& vrf, std::uint64_t count, const std::string& first) const;
+  [[nodiscard]] Result<> make_ready(const kea::Start& start);
+
+  std::string gate_directory_;
+  std::unique_ptr<store::Store> store_;
+  Tell tell_;
+  std::unique_ptr<leases::Gate> gate_;
+
+  mutable std::mutex mutex_;    // of what follows
+  std::set<std::string> kept_;  // VRFs whose leases are in the store
+  std::condition_variable wanted_;
+  std::deque<Job> jobs_;
+  bool stopping_ = false;
+  std::thread worker_;
+};
+
+}  // namespace xk::kead

@@ -1,0 +1,31 @@
+#include "controlplane/leases/attachments.h"
+
+#include "dataplane/base/snapshot.h"
+
+namespace xk::leases {
+
+void AttachmentNames::add(const std::string& circuit_id, std::string name) {
+  if (circuit_id.empty()) return;
+  if (circuit_id.find(kMacPlaceholder) == circuit_id.npos)
+    fixed_[circuit_id] = std::move(name);
+  else
+    with_mac_.emplace_back(circuit_id, std::move(name));
+}
+
+std::string AttachmentNames::find(const std::string& circuit_id, std::string_view mac) const {
+  if (circuit_id.empty()) return {};
+  if (const auto found = fixed_.find(circuit_id); found != fixed_.end()) return found->second;
+  for (const auto& [pattern, name] : with_mac_) {
+    std::string text;
+    for (const char c : pattern) {
+      if (c == kMacPlaceholder)
+        text += mac;
+      else
+        text += c;
+    }
+    if (text == circuit_id) return name;
+  }
+  return {};
+}
+
+}  // namespace xk::leases

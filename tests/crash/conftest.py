@@ -1,0 +1,8 @@
+"""Every ACK that a client saw is kept, whatever dies. They use the lab's package."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
+
+from xkl.fixtures import lab, pytest_runtest_makereport  # noqa: E402, F401
