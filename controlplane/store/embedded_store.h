@@ -73,7 +73,7 @@ class EmbeddedStore : public Store {
   void settle(const Job& job);      // its change is durable
   void put_off(SessionId session);  // its keys could not be erased: later again
   void fail_all(std::vector<Job>& jobs, const StoreError& error);
-  void set_trouble(std::string text);
+  void set_trouble(const StoreError& error);
   bool recover();
   [[nodiscard]] StoreResult<> adopt();  // what the disk says: revisions and sessions
 
@@ -90,7 +90,8 @@ class EmbeddedStore : public Store {
   std::size_t queued_bytes_ = 0;
   std::uint64_t unanswered_ = 0;
   std::map<SessionId, Session> sessions_;
-  std::string trouble_;
+  std::string trouble_;  // only the writer changes it
+  Fault trouble_fault_ = Fault::unavailable;
   std::string repaired_;
   Clock::time_point busy_since_;  // the writer is at the disk; epoch: it is not
   std::uint64_t commits_ = 0;
@@ -100,7 +101,6 @@ class EmbeddedStore : public Store {
 
   // Of the writer:
   std::set<SessionId> live_sessions_;
-  Fault trouble_fault_ = Fault::unavailable;
   Clock::time_point next_try_;
   Clock::duration pause_{};
 

@@ -108,7 +108,7 @@ void EmbeddedStore::work(std::vector<Job> jobs) {
   }
   if (jobs.empty() && trouble_.empty() && history_.has_garbage(horizon_)) {
     Batch batch(*disk_, horizon_.newest, false);
-    if (auto written = write(batch); !written) set_trouble(written.error().error.message);
+    if (auto written = write(batch); !written) set_trouble(written.error());
   }
 }
 
@@ -130,8 +130,7 @@ std::size_t EmbeddedStore::work_together(std::vector<Job>& jobs, std::size_t fir
     for (auto& answer : answers) {
       if (answer.result) answer.result = std::unexpected(written.error());
     }
-    set_trouble(written.error().error.message);
-    trouble_fault_ = written.error().fault;
+    set_trouble(written.error());
   } else {
     for (std::size_t i = first; i < next; ++i) {
       if (answers[i - first].result) {
@@ -239,12 +238,13 @@ void EmbeddedStore::fail_all(std::vector<Job>& jobs, const StoreError& error) {
   }
 }
 
-void EmbeddedStore::set_trouble(std::string text) {
+void EmbeddedStore::set_trouble(const StoreError& error) {
   pause_ =
       trouble_.empty() ? Clock::duration(kFirstPause) : std::min<Clock::duration>(2 * pause_, kLongestPause);
   next_try_ = Clock::now() + pause_;
   const std::lock_guard guard(mutex_);
-  trouble_ = std::move(text);
+  trouble_ = error.error.message;
+  trouble_fault_ = error.fault;
 }
 
 // After a write that failed it is not known what of it is on the disk, nor what the kernel will still write:
@@ -252,8 +252,7 @@ void EmbeddedStore::set_trouble(std::string text) {
 // those who read.
 bool EmbeddedStore::recover() {
   if (auto why = why_not_writable(place_); !why.empty()) {
-    set_trouble(std::move(why));
-    trouble_fault_ = Fault::unavailable;
+    set_trouble({Fault::unavailable, {std::move(why)}});
     return false;
   }
   StoreResult<> adopted;
@@ -275,8 +274,7 @@ bool EmbeddedStore::recover() {
     repaired_ = std::move(repaired);
   }
   if (!adopted) {
-    set_trouble(adopted.error().error.message);
-    trouble_fault_ = adopted.error().fault;
+    set_trouble(adopted.error());
     return false;
   }
   const std::lock_guard guard(mutex_);

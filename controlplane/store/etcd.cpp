@@ -17,6 +17,7 @@ namespace pb = etcdserverpb;
 
 constexpr std::int64_t kKeysAPage = 5000;
 constexpr std::chrono::milliseconds kProbe{500};
+constexpr std::chrono::milliseconds kProbeTime{1000};
 
 class EtcdStore : public Store {
  public:
@@ -70,16 +71,15 @@ EtcdStore::~EtcdStore() {
   }
 }
 
-// While nothing is asked nobody would notice that etcd is well again.
+// While nothing is asked nobody would notice that etcd is there, or well again.
 void EtcdStore::probe() {
-  while (cluster_->pause(kProbe)) {
+  do {
     if (cluster_->trouble().empty()) continue;
     pb::RangeRequest request;
     request.set_key("/xdp-kea/v1/writer/");
-    request.set_limit(1);
     pb::RangeResponse response;
-    (void)cluster_->ask("read", request, response);
-  }
+    (void)cluster_->ask("read", kProbeTime, request, response);
+  } while (cluster_->pause(kProbe));
 }
 
 StoreResult<bool> EtcdStore::read_page(const pb::RangeRequest& request, Page& page) {

@@ -90,7 +90,7 @@ class EtcdCluster {
   std::condition_variable closed_;
   bool closing_ = false;
   std::string token_;
-  std::string trouble_;
+  std::string trouble_ = "etcd has not answered yet";
 };
 
 }  // namespace xk::store

@@ -7,6 +7,7 @@
 #include <latch>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "tests/store/etcd_server.h"
 
@@ -254,6 +255,22 @@ TEST(Etcd, CertificatesAndAccounts) {
   other_ca.call_timeout = std::chrono::milliseconds(1000);
   other_ca.ca_file = servers.file("client.pem");
   EXPECT_EQ(fault_of(other_ca), Fault::unavailable);
+}
+
+TEST(Etcd, HealthKnowsBeforeAnythingIsAsked) {
+  EtcdOptions nobody;
+  nobody.endpoints = {"http://127.0.0.1:1"};
+  const auto none = must_open(nobody);
+  EXPECT_FALSE(none->health().available);
+  EXPECT_FALSE(none->health().trouble.empty());
+  EtcdServers servers(1);
+  const auto store = must_open(servers.options());
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!store->health().available && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_TRUE(store->health().available) << store->health().trouble;
+  EXPECT_NE(none->health().trouble.find("http://127.0.0.1:1"), std::string::npos) << none->health().trouble;
 }
 
 TEST(Etcd, OptionsThatCannotBe) {
