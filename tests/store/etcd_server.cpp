@@ -39,7 +39,12 @@ void shell(const std::string& command) {
 class OnEtcd : public Backend {
  public:
   explicit OnEtcd(EtcdServers& servers) : servers_(servers) {}
-  StoreResult<std::unique_ptr<Store>> open() override { return open_etcd(servers_.options()); }
+  StoreResult<std::unique_ptr<Store>> open() override {
+    EtcdOptions options = servers_.options();
+    // Hundreds of changes of one key go one after the other: a slow disk is no failure here.
+    options.call_timeout = std::chrono::seconds(60);
+    return open_etcd(options);
+  }
 
  private:
   EtcdServers& servers_;
