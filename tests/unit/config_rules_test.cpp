@@ -30,10 +30,10 @@ TEST(ConfigRules, KeysOfTheWrongPlace) {
   expect_mistake(
       "buffers = 4\n",
       "unknown key \"buffers\" at the top of the file; there is one in [dataplane]; allowed: [appliance], "
-      "[dataplane], [[port]], [option82], [discovery], [[vrf]]");
+      "[dataplane], [store], [[port]], [option82], [discovery], [[vrf]]");
   expect_mistake("[vfr]\n",
                  "unknown key \"vfr\" at the top of the file (did you mean \"vrf\"?); allowed: [appliance], "
-                 "[dataplane], [[port]], [option82], [discovery], [[vrf]]");
+                 "[dataplane], [store], [[port]], [option82], [discovery], [[vrf]]");
   expect_mistake("[[vrf]]\nname = \"red\"\nservers = []\n",
                  "unknown key \"servers\" in [vrf]; there is one in [vrf.relay]; allowed: name, device, "
                  "discover, engine, "
