@@ -10,11 +10,11 @@ namespace xk {
 namespace {
 
 constexpr std::size_t kHostnameMax = 253;  // RFC 1035 2.3.4, as text
-constexpr std::size_t kLabelMax = 63;
+constexpr std::size_t kHostLabelMax = 63;
 constexpr std::size_t kSubOptionMax = 255;
 constexpr std::uint8_t kHostnameOption = 12;
 
-std::unexpected<Error> wrong(std::string message) { return std::unexpected(Error{std::move(message)}); }
+std::unexpected<Error> wrong_entry(std::string message) { return std::unexpected(Error{std::move(message)}); }
 
 std::expected<std::string, Error> line_bytes(const std::string& text, std::string_view what) {
   std::string bytes = text;
@@ -23,7 +23,7 @@ std::expected<std::string, Error> line_bytes(const std::string& text, std::strin
     if (!decoded) return std::unexpected(std::move(decoded.error()).in(std::string(what)));
     bytes = std::move(*decoded);
   }
-  if (bytes.size() > kSubOptionMax) return wrong(std::string(what) + " is over 255 bytes");
+  if (bytes.size() > kSubOptionMax) return wrong_entry(std::string(what) + " is over 255 bytes");
   return bytes;
 }
 
@@ -54,20 +54,21 @@ std::expected<void, Error> set_identity(const StaticTexts& texts, StaticEntry& e
   const bool line = !texts.circuit_id.empty() || !texts.remote_id.empty();
   const int given = (texts.mac.empty() ? 0 : 1) + (texts.client_id.empty() ? 0 : 1) + (line ? 1 : 0);
   if (given != 1)
-    return wrong(given == 0 ? "it does not say who: mac, client-id or circuit-id is needed"
-                            : "mac, client-id and circuit-id are three ways to say who: one is needed");
+    return wrong_entry(given == 0 ? "it does not say who: mac, client-id or circuit-id is needed"
+                                  : "mac, client-id and circuit-id are three ways to say who: one is needed");
   if (line) return set_line(texts, entry);
   if (!texts.mac.empty()) {
     const auto mac = parse_mac(texts.mac);
     if (!mac) return std::unexpected(mac.error());
-    if (!mac->is_unicast()) return wrong("\"" + texts.mac + "\" is no MAC address that one station can have");
+    if (!mac->is_unicast())
+      return wrong_entry("\"" + texts.mac + "\" is no MAC address that one station can have");
     entry.kind = StaticKind::mac;
     entry.identity.assign(mac->bytes.begin(), mac->bytes.end());
     return {};
   }
   const auto bytes = bytes_of_hex(texts.client_id);
   if (!bytes) return std::unexpected(Error(bytes.error()).in("client-id"));
-  if (bytes->empty() || bytes->size() > kSubOptionMax) return wrong("client-id has not 1 to 255 bytes");
+  if (bytes->empty() || bytes->size() > kSubOptionMax) return wrong_entry("client-id has not 1 to 255 bytes");
   entry.kind = StaticKind::client_id;
   entry.identity = *bytes;
   return {};
@@ -84,7 +85,7 @@ bool is_hostname(std::string_view name) {
     }
     const bool fits =
         (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-    if (!fits || ++label > kLabelMax) return false;
+    if (!fits || ++label > kHostLabelMax) return false;
   }
   return label != 0;
 }
@@ -113,8 +114,8 @@ std::string option_text(const OptionData& option) {
 std::expected<OptionData, Error> parse_option_text(std::string_view text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0)
-    return wrong("option \"" + std::string(text) +
-                 "\" is none; give it as ntp-servers=10.0.0.9 or 43=hex:0102");
+    return wrong_entry("option \"" + std::string(text) +
+                       "\" is none; give it as ntp-servers=10.0.0.9 or 43=hex:0102");
   OptionData option;
   const std::string_view name = text.substr(0, equals);
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), option.code);
@@ -135,7 +136,7 @@ std::expected<OptionData, Error> parse_option_text(std::string_view text) {
 std::expected<StaticEntry, Error> parse_static_identity(const StaticTexts& texts) {
   StaticEntry entry;
   entry.vrf = texts.vrf;
-  if (texts.vrf.empty()) return wrong("it does not say in which VRF");
+  if (texts.vrf.empty()) return wrong_entry("it does not say in which VRF");
   if (auto set = set_identity(texts, entry); !set) return std::unexpected(std::move(set.error()));
   return entry;
 }
@@ -146,17 +147,17 @@ std::expected<StaticEntry, Error> parse_static(const StaticTexts& texts) {
   if (!texts.address.empty()) {
     const auto address = parse_ip4(texts.address);
     if (!address) return std::unexpected(address.error());
-    if (!address->is_unicast()) return wrong(texts.address + " is no address that a host can have");
+    if (!address->is_unicast()) return wrong_entry(texts.address + " is no address that a host can have");
     entry->address = *address;
   }
   if (!texts.hostname.empty() && !is_hostname(texts.hostname))
-    return wrong("\"" + texts.hostname + "\" is no host name: letters, digits, - and _ between dots");
+    return wrong_entry("\"" + texts.hostname + "\" is no host name: letters, digits, - and _ between dots");
   entry->hostname = texts.hostname;
   for (const std::string& text : texts.options) {
     auto option = parse_option_text(text);
     if (!option) return std::unexpected(std::move(option.error()));
     const auto same = [&](const OptionData& other) { return code_of(other) == code_of(*option); };
-    if (std::ranges::any_of(entry->options, same)) return wrong("option " + text + " is there twice");
+    if (std::ranges::any_of(entry->options, same)) return wrong_entry("option " + text + " is there twice");
     entry->options.push_back(std::move(*option));
   }
   // Any VRF's id does: it is a trial.
@@ -203,13 +204,13 @@ std::expected<StaticLease, Error> render_static(const StaticEntry& entry, VrfId 
   if (!entry.hostname.empty()) lease.options = option_of(kHostnameOption, entry.hostname);
   for (const OptionData& option : entry.options) {
     if (!entry.hostname.empty() && code_of(option) == kHostnameOption)
-      return wrong("it has a host name and option 12, which are the same");
+      return wrong_entry("it has a host name and option 12, which are the same");
     const auto bytes = option_bytes(option);
     if (!bytes) return std::unexpected(bytes.error());
     lease.options += *bytes;
   }
   if (const std::string_view why = wrong_with_static_lease(lease); !why.empty())
-    return wrong(std::string(why));
+    return wrong_entry(std::string(why));
   return lease;
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 from xkl.appliance import Appliance
 from xkl.clients import Client
-from xkl.lab import in_netns, run, wait_for
+from xkl.lab import in_netns, quiet, run, wait_for
 from xkl.topology import Router, appliance_section, attachment, subnet, vrf
 from xkl.wire import assert_sound, dhcp_packets
 
@@ -105,8 +105,9 @@ def test_perfdhcp_2000_a_second(site):
     run("ip", "-n", router.switch, "link", "set", "load", "master", "br0")
     run("ip", "-n", load, "addr", "add", "10.0.2.1/16", "dev", "eth0")
     before = site.appliance.counters("red")
-    done = run(*in_netns(load), "perfdhcp", "-4", "-r", "2000", "-p", "10", "-W", "500000", "-R", "20000", "-l", "eth0",
-               "10.0.0.1", check=False, timeout=120)
+    with quiet():
+        done = run(*in_netns(load), "perfdhcp", "-4", "-r", "2000", "-p", "10", "-W", "500000", "-R", "20000", "-l",
+                   "eth0", "10.0.0.1", check=False, timeout=120)
     drops = [int(n) for n in re.findall(r"^drops: (\d+)", done.stdout, re.MULTILINE)]
     sent = [int(n) for n in re.findall(r"^sent packets: (\d+)", done.stdout, re.MULTILINE)]
     assert len(drops) == 2 and sum(drops) == 0, done.stdout + done.stderr

@@ -23,7 +23,6 @@
 namespace {
 
 using isc::dhcp::Lease4;
-using isc::dhcp::Lease4Collection;
 using isc::dhcp::Lease4CollectionPtr;
 using isc::dhcp::Lease4Ptr;
 using isc::dhcp::Pkt4Ptr;

@@ -1,5 +1,6 @@
 """Namespaces, links and processes, owned by one object that removes them."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -33,6 +34,19 @@ def wait_for(condition, what, timeout=20.0, interval=0.05):
         if time.monotonic() > end:
             raise LabError(f"waited {timeout:g} s for {what}")
         time.sleep(interval)
+
+
+@contextlib.contextmanager
+def quiet():
+    """What scripts/test runs beside the suites stands still meanwhile: for a load that needs the whole machine."""
+    session = os.environ.get("XK_BESIDE")
+    if session:
+        run("pkill", "-STOP", "-s", session, check=False)
+    try:
+        yield
+    finally:
+        if session:
+            run("pkill", "-CONT", "-s", session, check=False)
 
 
 def runs(pid):
