@@ -111,12 +111,15 @@ void validate_dataplane(const FileDataplane& file, DataplaneSettings& out, Mista
 void validate_store(const FileStore& file, StoreSettings& out, Mistakes& mistakes) {
   out.backend = static_cast<StoreBackend>(file.backend.value.index);
   const FileEtcd& etcd = file.etcd;
-  for (const Given<std::string>& endpoint : etcd.endpoints.value) out.endpoints.push_back(endpoint.value);
-  out.ca_file = etcd.ca_file.value;
-  out.certificate_file = etcd.certificate_file.value;
-  out.key_file = etcd.key_file.value;
-  out.user = etcd.user.value;
-  out.password_file = etcd.password_file.value;
+  // What is prepared for another backend changes nothing.
+  if (out.backend == StoreBackend::etcd) {
+    for (const Given<std::string>& endpoint : etcd.endpoints.value) out.endpoints.push_back(endpoint.value);
+    out.ca_file = etcd.ca_file.value;
+    out.certificate_file = etcd.certificate_file.value;
+    out.key_file = etcd.key_file.value;
+    out.user = etcd.user.value;
+    out.password_file = etcd.password_file.value;
+  }
   if (out.backend == StoreBackend::etcd && !etcd.endpoints.bad && out.endpoints.empty())
     mistakes.add(file.backend.at,
                  "backend: \"etcd\" needs endpoints in [store.etcd], as in endpoints = "

@@ -1,5 +1,6 @@
 #include "controlplane/model/template.h"
 
+#include <algorithm>
 #include <optional>
 
 namespace xk {
@@ -41,8 +42,12 @@ std::expected<std::string, Error> render_template(std::string_view text, const T
     const std::string_view placeholder = text.substr(i + 1, end - i - 1);
     const auto value = value_of(placeholder, values);
     if (!value) {
-      return std::unexpected(Error{"unknown placeholder {" + std::string(placeholder) +
-                                   "}; there are {port}, {svlan}, {cvlan}, {vrf}, {mac} and {hostname}"});
+      // Shown only if it is a word: an error is one line.
+      const bool word =
+          std::ranges::all_of(placeholder, [](char letter) { return letter > ' ' && letter < 0x7f; });
+      return std::unexpected(Error{(word ? "unknown placeholder {" + std::string(placeholder) + "}"
+                                         : std::string("a placeholder that is no word")) +
+                                   "; there are {port}, {svlan}, {cvlan}, {vrf}, {mac} and {hostname}"});
     }
     out += *value;
     i = end;
