@@ -129,7 +129,6 @@ unsigned Daemon::kea_group(const std::string& vrf) const {
   return kea::group_of_user(known == nullptr ? KeaSettings{}.user : known->kea.user);
 }
 
-// Where static leases are.
 Result<> Daemon::watch() {
   const auto keep = [this](Result<EventSource> source) -> Result<> {
     if (!source) return std::unexpected(source.error());

@@ -6,6 +6,7 @@
 
 #include "controlplane/model/lookup.h"
 #include "controlplane/model/names.h"
+#include "controlplane/model/template.h"
 #include "controlplane/reconcile/topology.h"
 #include "dataplane/base/outcome.h"
 
@@ -13,11 +14,7 @@ namespace xk::kead {
 namespace {
 
 // "{mac}" for the place where the client's is put.
-std::string shown(const std::string& circuit) {
-  std::string text;
-  for (const char c : circuit) c == kMacPlaceholder ? text += "{mac}" : text += c;
-  return text;
-}
+std::string shown(const std::string& circuit) { return with_mac(circuit, "{mac}"); }
 
 std::string joined(const std::vector<std::string>& items) {
   std::string text;

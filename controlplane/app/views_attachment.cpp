@@ -5,6 +5,7 @@
 #include "controlplane/app/views_text.h"
 #include "controlplane/model/lookup.h"
 #include "controlplane/model/names.h"
+#include "controlplane/model/template.h"
 
 namespace xk::kead {
 namespace {
@@ -151,10 +152,7 @@ std::string attachment_of_circuit(const Desired& desired, VrfId vrf, const std::
   if (circuit_id.empty()) return {};
   for (const AttachmentEntry& entry : desired.snapshot.attachments) {
     if (entry.vrf != vrf || entry.role != AttachmentRole::client) continue;
-    std::string text;
-    for (const char c : entry.circuit_id) c == kMacPlaceholder ? text += mac : text += c;
-    if (text != circuit_id) continue;
-    return attachment_name(desired, entry);
+    if (with_mac(entry.circuit_id, mac) == circuit_id) return attachment_name(desired, entry);
   }
   return {};
 }

@@ -1,6 +1,6 @@
 #include "controlplane/leases/attachments.h"
 
-#include "dataplane/base/snapshot.h"
+#include "controlplane/model/template.h"
 
 namespace xk::leases {
 
@@ -15,16 +15,8 @@ void AttachmentNames::add(const std::string& circuit_id, std::string name) {
 std::string AttachmentNames::find(const std::string& circuit_id, std::string_view mac) const {
   if (circuit_id.empty()) return {};
   if (const auto found = fixed_.find(circuit_id); found != fixed_.end()) return found->second;
-  for (const auto& [pattern, name] : with_mac_) {
-    std::string text;
-    for (const char c : pattern) {
-      if (c == kMacPlaceholder)
-        text += mac;
-      else
-        text += c;
-    }
-    if (text == circuit_id) return name;
-  }
+  for (const auto& [pattern, name] : with_mac_)
+    if (with_mac(pattern, mac) == circuit_id) return name;
   return {};
 }
 

@@ -55,4 +55,15 @@ std::expected<std::string, Error> render_template(std::string_view text, const T
   return out;
 }
 
+std::string with_mac(std::string_view rendered, std::string_view mac) {
+  std::string text;
+  for (const char c : rendered) {
+    if (c == kMacPlaceholder)
+      text += mac;
+    else
+      text += c;
+  }
+  return text;
+}
+
 }  // namespace xk

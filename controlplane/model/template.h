@@ -25,5 +25,7 @@ struct TemplateValues {
 // without its partner, a character that is not printable ASCII.
 [[nodiscard]] std::expected<std::string, Error> render_template(std::string_view text,
                                                                 const TemplateValues& values);
+// The rendered text with the client's MAC ("02:00:00:00:00:01") where it belongs.
+[[nodiscard]] std::string with_mac(std::string_view rendered, std::string_view mac);
 
 }  // namespace xk

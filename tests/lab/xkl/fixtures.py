@@ -24,3 +24,19 @@ def pytest_runtest_makereport(item, call):
     site = item.funcargs.get("site")
     if report.failed and site is not None:
         report.sections.append(("appliance", site.appliance.logs()))
+
+
+said = []
+
+
+@pytest.fixture
+def say(request):
+    """What a test has measured: shown when all have ended."""
+    return lambda text: said.append(f"{request.node.name}: {text}")
+
+
+def pytest_terminal_summary(terminalreporter):
+    if said:
+        terminalreporter.section("measured")
+    for line in said:
+        terminalreporter.write_line(line)
