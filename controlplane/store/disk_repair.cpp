@@ -91,6 +91,42 @@ rocksdb::Status cut(const std::string& path, std::uint64_t size, rocksdb::FileSy
   return status;
 }
 
+// The manifest that CURRENT names. Empty: there is no store yet, or CURRENT says nothing that can be used
+// (RocksDB says what is wrong with it).
+StoreResult<std::string> current_manifest(const std::string& directory, rocksdb::FileSystem& files) {
+  const std::string current = directory + "/CURRENT";
+  if (files.FileExists(current, {}, nullptr).IsNotFound()) return std::string();
+  std::string name;
+  const auto read = read_file(current, files, name);
+  if (!read.ok()) return std::unexpected(disk_error("read " + current, read));
+  if (!name.starts_with("MANIFEST-") || !name.ends_with('\n') || name.contains('/')) return std::string();
+  name.pop_back();
+  const std::string path = directory + "/" + name;
+  return files.FileExists(path, {}, nullptr).ok() ? path : std::string();
+}
+
+// Logs and manifests are written in the same form, and what is done relies on a record only when it is
+// synced.
+StoreResult<> cut_torn_tail(const std::string& path, rocksdb::FileSystem& files, std::string& repaired) {
+  std::string bytes;
+  const auto read = read_file(path, files, bytes);
+  if (!read.ok()) return std::unexpected(disk_error("read " + path, read));
+  const WalCheck check = check_wal(bytes);
+  if (check.state == WalCheck::State::whole) return {};
+  if (check.state == WalCheck::State::damaged) {
+    return std::unexpected(
+        corrupt_record(path + " cannot be read from byte " + std::to_string(check.good_bytes) +
+                       " on, and good records begin again at byte " + std::to_string(check.next_good)));
+  }
+  const auto done = cut(path, check.good_bytes, files);
+  if (!done.ok()) return std::unexpected(disk_error("cut the torn tail off " + path, done));
+  if (!repaired.empty()) repaired += "; ";
+  repaired += path + ": the last " + std::to_string(bytes.size() - check.good_bytes) + " bytes, from byte " +
+              std::to_string(check.good_bytes) +
+              " on, were an incomplete write that was never acknowledged: cut off";
+  return {};
+}
+
 }  // namespace
 
 StoreResult<> prepare_directory(const std::string& directory, rocksdb::FileSystem& files, bool real) {
@@ -133,26 +169,15 @@ StoreResult<> mark_directory(const std::string& directory, rocksdb::FileSystem& 
 }
 
 StoreResult<> repair_tail(const std::string& directory, rocksdb::FileSystem& files, std::string& repaired) {
-  const auto path = newest_log(directory, files);
-  if (!path) return std::unexpected(path.error());
-  if (path->empty()) return {};
-  std::string bytes;
-  const auto read = read_file(*path, files, bytes);
-  if (!read.ok()) return std::unexpected(disk_error("read " + *path, read));
-  const WalCheck check = check_wal(bytes);
-  if (check.state == WalCheck::State::whole) return {};
-  if (check.state == WalCheck::State::damaged) {
-    return std::unexpected(
-        corrupt_record(*path + " cannot be read from byte " + std::to_string(check.good_bytes) +
-                       " on, and good records begin again at byte " + std::to_string(check.next_good)));
+  const auto log = newest_log(directory, files);
+  if (!log) return std::unexpected(log.error());
+  if (!log->empty()) {
+    if (auto done = cut_torn_tail(*log, files, repaired); !done) return done;
   }
-  const auto done = cut(*path, check.good_bytes, files);
-  if (!done.ok()) return std::unexpected(disk_error("cut the torn tail off " + *path, done));
-  if (!repaired.empty()) repaired += "; ";
-  repaired += *path + ": the last " + std::to_string(bytes.size() - check.good_bytes) + " bytes, from byte " +
-              std::to_string(check.good_bytes) +
-              " on, were an incomplete write that was never acknowledged: cut off";
-  return {};
+  const auto manifest = current_manifest(directory, files);
+  if (!manifest) return std::unexpected(manifest.error());
+  if (manifest->empty()) return {};
+  return cut_torn_tail(*manifest, files, repaired);
 }
 
 std::string why_not_writable(const Disk::Place& place) {

@@ -19,8 +19,8 @@ namespace xk::store {
 // Leaves the mark that a store is here: once RocksDB's own files are on stable storage.
 [[nodiscard]] StoreResult<> mark_directory(const std::string& directory, rocksdb::FileSystem& files);
 
-// Cuts off a torn tail of the newest log, and says so in `repaired`. A damage before the tail is an error,
-// as is one in an older log (which RocksDB finds).
+// Cuts off a torn tail of the newest log and of the manifest, and says so in `repaired`. A damage before the
+// tail is an error, as is one in an older log (which RocksDB finds).
 [[nodiscard]] StoreResult<> repair_tail(const std::string& directory, rocksdb::FileSystem& files,
                                         std::string& repaired);
 

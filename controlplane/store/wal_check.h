@@ -1,5 +1,6 @@
-// Looks through a write-ahead log of RocksDB for damage, and tells a torn tail from a damaged middle: RocksDB
-// itself tells them apart only by where its reader stumbles. Takes bytes, touches no file.
+// Looks through a write-ahead log or a manifest of RocksDB (one form) for damage, and tells a torn tail from
+// a damaged middle: RocksDB itself tells them apart only by where its reader stumbles. Takes bytes, touches
+// no file.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,6 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
-#include <latch>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -126,29 +125,34 @@ TEST_F(Disks, RefusesAtAnyPointAndNothingIsLost) {
   std::map<std::string, std::string> answered;
   std::mutex mutex;
   int failures = 0;
-  for (std::uint32_t round = 0; round < 60; ++round) {
-    if (!store_ || round % 10 == 0) {
+  for (std::uint32_t round = 0; round < 24; ++round) {
+    if (!store_ || round % 8 == 0) {
       store_.reset();
       open();
     }
     const auto trouble = kTroubles[round % 4];
-    files_->at_change(1 + (round * 7919) % 180, [this, trouble] { files_->set_trouble(trouble); });
-    constexpr int kCommits = 500;
-    std::latch all_done(kCommits);
-    for (int i = 0; i < kCommits; ++i) {
-      const std::string key = "k" + std::to_string(i % 100) + "/" + std::to_string(i);
+    const int failures_before = failures;
+    std::atomic<bool> struck = false;
+    files_->at_change(1 + (round * 7919) % 180, [&, trouble] {
+      files_->set_trouble(trouble);
+      struck = true;
+    });
+    // How many commits share a write is a matter of the machine's speed: on until the trouble is there, and
+    // then as many again as it takes to meet it.
+    for (int i = 0, after = 0; after < 60; ++i) {
+      const std::string key = "k" + std::to_string(i % 100) + "/" + std::to_string(i % 500);
       const std::string value = std::to_string(round) + std::string(1000, 'v');
       store_->commit(just({put(key, value)}), [&, key, value](StoreResult<Committed> result) {
         const std::lock_guard guard(mutex);
         if (result) answered[key] = value;
         failures += result ? 0 : 1;
-        all_done.count_down();
       });
       if (i % 20 == 0) (void)store_->commit_and_wait({});
+      after += struck ? 1 : 0;
     }
-    all_done.wait();
-    files_->at_change(0, nullptr);
+    (void)store_->commit_and_wait({});  // answered after all before it
     files_->set_trouble(Trouble::none);
+    EXPECT_GT(failures, failures_before) << "round " << round;
     // What was not noticed yet by a writer of tables is now, or is gone.
     ASSERT_TRUE(eventually([&] { return commit("probe", std::to_string(round)).has_value(); }));
     for (const auto& [key, text] : answered) {
@@ -157,7 +161,6 @@ TEST_F(Disks, RefusesAtAnyPointAndNothingIsLost) {
       ASSERT_GE(std::stoi(now.empty() ? "-1" : now), std::stoi(text)) << key << " in round " << round;
     }
   }
-  EXPECT_GT(failures, 1000);
 }
 
 TEST_F(Disks, TornTailIsCutOffAndSaid) {
