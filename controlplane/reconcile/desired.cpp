@@ -260,12 +260,12 @@ void DesiredBuilder::add_vrf_entry(const Vrf& vrf) {
 }
 
 void DesiredBuilder::finish() {
-  finish_server_attachments();
   for (auto& [name, port] : ports_) out_.ports.push_back(std::move(port));
   std::ranges::sort(out_.ports, {}, [](const DesiredPort& port) { return port.entry.id; });
   for (const DesiredPort& port : out_.ports) out_.snapshot.ports.push_back(port.entry);
   std::ranges::sort(out_.snapshot.attachments, {}, &AttachmentEntry::id);
   std::ranges::sort(out_.snapshot.vrfs, {}, &VrfEntry::id);
+  finish_server_side();
   out_.ids.settle();
 }
 

@@ -11,6 +11,7 @@
 
 #include "controlplane/model/model.h"
 #include "controlplane/reconcile/ids.h"
+#include "controlplane/reconcile/late_answers.h"
 #include "controlplane/reconcile/observed.h"
 #include "controlplane/reconcile/ports.h"
 
@@ -70,6 +71,7 @@ struct Desired {
   std::vector<DesiredRow> rows;
   std::vector<DesiredAddress> addresses;
   Snapshot snapshot;  // generation 0: given when it is published
+  LateAnswers late;   // which of it is there for late answers only
   std::map<VrfId, HandoffSpec> handoffs;
   std::map<VrfId, DesiredKea> keas;
   std::map<AttachmentId, ClientSource> sources;
@@ -94,6 +96,8 @@ struct DesiredInput {
   std::string hostname;                 // "{hostname}"
   std::set<std::string> draining = {};  // VRFs that take no new clients
   std::set<std::string> kept = {};      // VRFs that are not in the model, and keep their ids
+  const Desired* before = nullptr;      // what is in force; null: nothing is
+  std::uint64_t now_ms = 0;             // monotonic
 };
 
 // Errors: sockets of ports are used up. Whatever the machine only has not got yet is pending; so is a

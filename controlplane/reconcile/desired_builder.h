@@ -68,7 +68,8 @@ class DesiredBuilder {
   };
   [[nodiscard]] std::expected<Way, std::string> way_to(const Vrf& vrf, Ip4 server) const;
   [[nodiscard]] Result<AttachmentId> server_attachment(const Vrf& vrf, Ip4 server, const Way& way);
-  void finish_server_attachments();
+  void finish_server_side();
+  void finish_server_attachment(AttachmentEntry& entry, const DesiredPort& port);
 
   // desired_ports.cpp
   struct Places {

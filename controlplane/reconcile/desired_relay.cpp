@@ -138,29 +138,45 @@ void DesiredBuilder::add_servers(const Vrf& vrf) {
 }
 
 // The server side is complete once all VRFs have said which addresses they use there.
-void DesiredBuilder::finish_server_attachments() {
-  std::map<PortId, const DesiredPort*> ports;
-  for (const auto& [name, port] : ports_) ports[port.entry.id] = &port;
+void DesiredBuilder::finish_server_side() {
   for (AttachmentEntry& entry : out_.snapshot.attachments) {
     if (entry.role != AttachmentRole::server) continue;
-    const DesiredPort& port = *ports.at(entry.port);
-    const LinkInfo* link = topology_.by_index(port.entry.ifindex);
     const std::set<Ip4>& own = server_addresses_[entry.id];
     entry.local_addresses.assign(own.begin(), own.end());
-    const auto held = [&](Ip4 address) {
-      return link != nullptr && topology_.holds_address(WirePlace{link, entry.outer, entry.inner}, address);
-    };
-    entry.answer_arp = !std::ranges::all_of(own, held);
-    const std::size_t first = out_.addresses.size();
-    add_rows(entry, port);
-    if (link == nullptr) continue;
-    // Only what no interface there holds is answered for.
-    for (DesiredAddress& address : std::span(out_.addresses).subspan(first)) {
-      const auto& bytes = address.row.key.address;
-      const Ip4 ip{static_cast<std::uint32_t>(bytes[0]) << 24 | static_cast<std::uint32_t>(bytes[1]) << 16 |
-                   static_cast<std::uint32_t>(bytes[2]) << 8 | bytes[3]};
-      if (held(ip)) address.row.flags &= ~static_cast<std::uint32_t>(XK_ADDRESS_ARP);
-    }
+  }
+  if (input_.before != nullptr)
+    out_.late = late_answers(input_.before->snapshot, input_.before->late, out_.snapshot, input_.now_ms);
+  for (VrfEntry& vrf : out_.snapshot.vrfs) {
+    for (auto at = out_.late.servers.lower_bound({vrf.id, {}});
+         at != out_.late.servers.end() && at->first.first == vrf.id; ++at)
+      vrf.late_servers.push_back(at->first.second);
+  }
+  std::map<PortId, const DesiredPort*> ports;
+  for (const DesiredPort& port : out_.ports) ports[port.entry.id] = &port;
+  for (AttachmentEntry& entry : out_.snapshot.attachments) {
+    if (entry.role == AttachmentRole::server) finish_server_attachment(entry, *ports.at(entry.port));
+  }
+}
+
+// Addresses of before are local for the answers that are under way, and somebody else's in everything else.
+void DesiredBuilder::finish_server_attachment(AttachmentEntry& entry, const DesiredPort& port) {
+  const LinkInfo* link = topology_.by_index(port.entry.ifindex);
+  const auto held = [&](Ip4 address) {
+    return link != nullptr && topology_.holds_address(WirePlace{link, entry.outer, entry.inner}, address);
+  };
+  const std::set<Ip4>& own = server_addresses_[entry.id];
+  entry.answer_arp = !std::ranges::all_of(own, held);
+  for (auto at = out_.late.addresses.lower_bound({entry.id, {}});
+       at != out_.late.addresses.end() && at->first.first == entry.id; ++at)
+    entry.local_addresses.push_back(at->first.second);
+  const std::size_t first = out_.addresses.size();
+  add_rows(entry, port);
+  // Only what is ours and no interface there holds is answered for.
+  for (DesiredAddress& address : std::span(out_.addresses).subspan(first)) {
+    const auto& bytes = address.row.key.address;
+    const Ip4 ip{static_cast<std::uint32_t>(bytes[0]) << 24 | static_cast<std::uint32_t>(bytes[1]) << 16 |
+                 static_cast<std::uint32_t>(bytes[2]) << 8 | bytes[3]};
+    if (held(ip) || !own.contains(ip)) address.row.flags &= ~static_cast<std::uint32_t>(XK_ADDRESS_ARP);
   }
 }
 

@@ -114,7 +114,7 @@ class Planner {
         awaited.push_back(vrf);
         continue;
       }
-      add(step::TestKea{kea}, of(vrf) + "test Kea's configuration", vrf);
+      add(step::TestKea{kea, known != observed_.keas.end()}, of(vrf) + "test Kea's configuration", vrf);
       started.push_back(vrf);
       awaited.push_back(vrf);
     }

@@ -31,6 +31,7 @@ struct EnsureHandoff {
 };
 struct TestKea {
   DesiredKea kea;
+  bool running = false;  // one with another configuration is
 };
 struct ApplyKea {
   KeaSpec spec;

@@ -196,7 +196,9 @@ Result<Desired> Reconciler::desire(const Observed& observed, const Named& named,
                                .render_kea = setup_.render_kea,
                                .hostname = setup_.hostname,
                                .draining = named.admin.all(AdminState::draining),
-                               .kept = std::move(kept)});
+                               .kept = std::move(kept),
+                               .before = model_ ? &desired_ : nullptr,
+                               .now_ms = setup_.machine.now_ms()});
   if (!desired) return desired;
   // The dataplane checks the same: better to know before anything is touched.
   if (auto checked = Forwarding::make(desired->snapshot); !checked) {
@@ -272,7 +274,8 @@ std::expected<ChangeReport, std::vector<std::string>> Reconciler::change(const M
     if (auto refused = restart_needed(*model_, model); !refused.empty()) return std::unexpected(refused);
   }
   if (first) settings_stale_ = !setup_.machine.dataplane.set_settings(dataplane_settings(model));
-  const auto report = measured(model, {.strict = !first, .weak = {}, .skip = {}, .wait = true}, false);
+  const auto report =
+      measured(model, {.strict = !first, .weak = {}, .skip = {}, .wait = true, .failed = {}}, false);
   if (!report) {
     if (!first) return std::unexpected(std::vector<std::string>{report.error().message});
     // Served later, when whatever was in the way is gone.
@@ -294,8 +297,9 @@ ChangeReport Reconciler::refresh(bool retry_now) {
   if (!model_) return {};
   if (retry_now) general_retry_ms_ = 0;
   if (general_retry_ms_ > setup_.machine.now_ms()) return {};
-  const RunPolicy policy{.strict = false, .weak = {}, .skip = {}, .wait = false};
-  const auto report = measured(*model_, policy, !retry_now);
+  RunPolicy policy{.strict = false, .weak = {}, .skip = {}, .wait = false, .failed = {}};
+  for (const auto& [vrf, trouble] : vrf_troubles_) policy.failed.insert(vrf);
+  const auto report = measured(*model_, std::move(policy), !retry_now);
   if (!report) {
     note_general({report.error().message});
     return {.steps = {}, .failures = {report.error().message}};
@@ -400,6 +404,7 @@ std::optional<std::uint64_t> Reconciler::next_retry_ms() const {
   for (const auto& [vrf, trouble] : vrf_troubles_) consider(trouble.retry_ms);
   for (const auto& [port, trouble] : port_troubles_) consider(trouble.retry_ms);
   if (!general_troubles_.empty()) consider(general_retry_ms_);
+  if (const auto end = desired_.late.next_end_ms()) consider(*end);
   return next;
 }
 

@@ -85,7 +85,7 @@ class Reconciler {
   // The steps a configuration would need now, none of them run.
   [[nodiscard]] std::expected<std::vector<std::string>, std::vector<std::string>> preview(const Model& model);
 
-  // When refresh() has something to try again (monotonic ms); nullopt: never by itself.
+  // When refresh() has something to try again or to take away (monotonic ms); nullopt: never by itself.
   [[nodiscard]] std::optional<std::uint64_t> next_retry_ms() const;
   // A VRF's Kea that failed has come up: refresh() tries it at once.
   void retry(VrfId vrf);

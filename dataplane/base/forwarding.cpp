@@ -148,11 +148,16 @@ void Forwarding::index_addresses() {
   std::size_t addresses = 0;
   for (const AttachmentEntry& entry : snapshot_.attachments) addresses += 2 + entry.local_addresses.size();
   std::size_t servers = 0;
-  for (const VrfEntry& entry : snapshot_.vrfs) servers += entry.servers.size();
+  std::size_t late = 0;
+  for (const VrfEntry& entry : snapshot_.vrfs) {
+    servers += entry.servers.size();
+    late += entry.late_servers.size();
+  }
   local_.reset(addresses);
   own_.reset(2 * (addresses + servers + snapshot_.vrfs.size()));
   servers_.reset(servers);
-  servers_in_.reset(servers);
+  late_servers_.reset(late);
+  servers_in_.reset(servers + late);
 
   const auto own = [this](const VrfEntry& entry, Ip4 address) {
     if (address.is_zero()) return;
@@ -176,6 +181,10 @@ void Forwarding::index_addresses() {
       own(entry, server.source);
       servers_.insert(address_key(entry.id.value, server.address), i);
       servers_in_.insert(address_key(entry.server_vrf.value, server.address), 1);
+    }
+    for (const Ip4 server : entry.late_servers) {
+      late_servers_.insert(address_key(entry.id.value, server), 1);
+      servers_in_.insert(address_key(entry.server_vrf.value, server), 1);
     }
   }
 }

@@ -116,11 +116,12 @@ class Forwarding {
     return attachment.subnet.length != 0 && attachment.subnet.length < 31 &&
            address == attachment.subnet.broadcast();
   }
-  // Whether the address is one of the VRF's configured servers.
+  // Whether the address is one of the VRF's servers, configured now or until a moment ago.
   [[nodiscard]] bool is_server_of(const VrfEntry& client_vrf, Ip4 address) const {
-    return servers_.contains(address_key(client_vrf.id.value, address));
+    const std::uint64_t key = address_key(client_vrf.id.value, address);
+    return servers_.contains(key) || late_servers_.contains(key);
   }
-  // Its place among them, or FlatIndex::kAbsent.
+  // Its place among those configured now, or FlatIndex::kAbsent.
   [[nodiscard]] std::uint32_t server_index(const VrfEntry& client_vrf, Ip4 address) const {
     return servers_.find(address_key(client_vrf.id.value, address));
   }
@@ -164,7 +165,7 @@ class Forwarding {
   std::vector<std::uint32_t> ways_from_;  // by position of the VRF; one more at the end
   std::vector<CircuitSlot> circuits_;
   std::vector<bool> mac_in_circuits_;  // by server VRF id: some circuit-id there has {mac}
-  FlatIndex by_place_, own_, local_, servers_, servers_in_;
+  FlatIndex by_place_, own_, local_, servers_, late_servers_, servers_in_;
 };
 
 // What Forwarding::make checks of single entries, before it indexes them.

@@ -115,6 +115,7 @@ struct alignas(64) VrfEntry {
   std::vector<ServerEntry> servers;    // server_mode says which of them a request goes to
   VssEntry vss{};
   std::string name;
+  std::vector<Ip4> late_servers;  // no requests for them any more; their answers to earlier ones still count
   std::vector<SubnetEntry> subnets;  // by network, apart from each other; with static_leases only
   friend bool operator==(const VrfEntry&, const VrfEntry&) = default;
 };

@@ -5,14 +5,14 @@
 namespace xk::ipc {
 namespace {
 
-constexpr std::uint32_t kSnapshotMagic = 0x786b7334;  // "xks4": changes with the format
+constexpr std::uint32_t kSnapshotMagic = 0x786b7335;  // "xks5": changes with the format
 
 constexpr std::uint16_t kSuboptionMax = 255;  // bytes of a sub-option's value (RFC 3046 2.0)
 
 // Bytes of the shortest encoding of each, so that a count can be refused before memory is taken.
 constexpr std::size_t kPortMin = 24;
 constexpr std::size_t kAttachmentMin = 47;
-constexpr std::size_t kVrfMin = 44;
+constexpr std::size_t kVrfMin = 48;
 constexpr std::size_t kServerMin = 18;
 constexpr std::size_t kSubnetMin = 23;
 
@@ -92,6 +92,7 @@ void vrf_entry(auto& wire, auto& vrf) {
   vrf_id(wire, vrf.server_vrf);
   wire.address(vrf.giaddr);
   wire.list(vrf.servers, kServersMax, kServerMin, [](auto& w, auto& server) { server_entry(w, server); });
+  wire.list(vrf.late_servers, kServersMax, 4, [](auto& w, auto& a) { w.address(a); });
   wire.choice(vrf.server_mode, ServerMode::hash);
   wire.number(vrf.dead_after_s);
   wire.number(vrf.probe_interval_s);

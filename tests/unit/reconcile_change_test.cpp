@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <cstring>
 #include <filesystem>
 
+#include "dataplane/base/forwarding.h"
 #include "tests/unit/reconcile_fakes.h"
 
 namespace xk::test {
@@ -31,6 +33,14 @@ class Change : public testing::Test {
   static Model red_model() {
     Model model;
     model.vrfs = {kea_vrf("red", {attachment("eth1", 0, 0, "10.0.0.0/24", "10.0.0.1")})};
+    return model;
+  }
+  // green is relayed, to this server and from this address.
+  static Model green_model(const std::string& server, const std::string& source) {
+    Model model;
+    model.vrfs = {relay_vrf("green", {attachment("eth1", 0, 0, "10.0.0.0/24", "10.0.0.1")}, {server})};
+    model.vrfs[0].relay.source = ip(source);
+    model.vrfs[0].relay.server_interface = "eth2";
     return model;
   }
   static Model red_and_blue() {
@@ -478,6 +488,59 @@ TEST_F(Change, NothingForeignIsTouched) {
   EXPECT_TRUE(machine_.state.namespaces.contains("xdp-kea-7"));
   EXPECT_NE(machine_.link("xdp-kea-h7"), nullptr);
   EXPECT_EQ(machine_.state.namespaces.size(), 1u);
+}
+
+// The server that is given up, and the address that it answers to.
+TEST_F(Change, AnswersThatAreUnderWayAreTakenForAWhile) {
+  machine_.add_link("eth2");
+  const std::uint64_t begun_ms = machine_.now_ms;
+  change(green_model("192.0.2.2", "198.51.100.1"));
+  EXPECT_FALSE((*daemon_)->desired().late.next_end_ms().has_value());
+  machine_.now_ms = begun_ms + 1000;
+  change(green_model("192.0.2.3", "198.51.100.2"));
+
+  const auto known = [this](const std::string& server, const std::string& address) {
+    auto forwarding = Forwarding::make((*daemon_)->desired().snapshot);
+    EXPECT_TRUE(forwarding.has_value());
+    const VrfEntry& green = (*forwarding)->snapshot().vrfs[0];
+    const auto& attachments = (*forwarding)->snapshot().attachments;
+    const auto at = std::ranges::find(attachments, AttachmentRole::server, &AttachmentEntry::role);
+    EXPECT_NE(at, attachments.end());
+    const bool of_vrf = (*forwarding)->is_server_of(green, ip(server));
+    const bool local = (*forwarding)->is_local(*at, ip(address));
+    EXPECT_EQ(of_vrf, (*forwarding)->is_server_in(green.id, ip(server)));
+    const std::uint32_t value = ip(address).value;
+    const bool row = std::ranges::any_of(machine_.state.addresses, [&](const auto& each) {
+      xk_address_key key;
+      std::memcpy(&key, each.first.data(), sizeof key);
+      const auto* bytes = static_cast<const std::uint8_t*>(key.address);
+      return key.attachment_id == at->id.value && bytes[0] == value >> 24 && bytes[3] == (value & 0xff);
+    });
+    EXPECT_EQ(local, row) << address;
+    return std::pair(of_vrf, local);
+  };
+  const std::pair both(true, true), neither(false, false);
+  EXPECT_EQ(known("192.0.2.3", "198.51.100.2"), both);
+  EXPECT_EQ(known("192.0.2.2", "198.51.100.1"), both);
+  EXPECT_EQ((*daemon_)->desired().snapshot.vrfs[0].servers.size(), 1u) << "it gets no requests any more";
+  EXPECT_EQ((*daemon_)->next_retry_ms(), begun_ms + 1000 + kLateAnswersMs);
+
+  // Another change does not prolong it, coming back ends it.
+  machine_.now_ms = begun_ms + 2000;
+  change(green_model("192.0.2.2", "198.51.100.3"));
+  EXPECT_EQ(known("192.0.2.2", "198.51.100.1"), both);
+  EXPECT_EQ(known("192.0.2.3", "198.51.100.2"), both);
+  EXPECT_EQ((*daemon_)->next_retry_ms(), begun_ms + 1000 + kLateAnswersMs);
+  machine_.now_ms = begun_ms + 1000 + kLateAnswersMs;
+  EXPECT_THAT((*daemon_)->refresh(false).failures, IsEmpty());
+  EXPECT_EQ(known("192.0.2.2", "198.51.100.1"), std::pair(true, false));
+  EXPECT_EQ(known("192.0.2.3", "198.51.100.2"), both);
+  machine_.now_ms = begun_ms + 2000 + kLateAnswersMs;
+  EXPECT_THAT((*daemon_)->refresh(false).failures, IsEmpty());
+  EXPECT_EQ(known("192.0.2.3", "198.51.100.2"), neither);
+  EXPECT_EQ(known("192.0.2.2", "198.51.100.3"), both);
+  EXPECT_EQ((*daemon_)->next_retry_ms(), std::nullopt);
+  expect_settled();
 }
 
 TEST_F(Change, SettingsOfARunningDaemonDoNotChange) {

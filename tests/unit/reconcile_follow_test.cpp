@@ -108,6 +108,20 @@ TEST_F(Follow, AVrfComesIsServedAndGoesWithAllThatIsItsOwn) {
   settle();
 }
 
+// A configuration is tried out beside a Kea that serves; one that comes says itself what it does not like.
+TEST_F(Follow, OnlyAKeaThatServesIsProtectedByATest) {
+  start();
+  add_vrf("vrf-green");
+  add_vlan("eth1.100", 100, "vrf-green", "10.7.0.1/24");
+  machine_.broken = {"test kea vrf-green"};
+  EXPECT_THAT(refresh().failures, IsEmpty());
+  EXPECT_EQ(served(), (Places{{"vrf-green", 100}}));
+  link("eth1.100").addresses = {{.network = ip("10.8.0.1"), .length = 24}};
+  EXPECT_THAT(refresh().failures, testing::ElementsAre(HasSubstr("vrf vrf-green: test Kea's configuration")));
+  machine_.broken.clear();
+  settle();
+}
+
 TEST_F(Follow, AnInterfaceMovesToAnotherVrf) {
   start();
   add_vrf("vrf-green");

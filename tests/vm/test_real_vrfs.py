@@ -4,6 +4,9 @@ First those of the configuration, then some that are found while everything runs
 """
 
 import pathlib
+import socket
+import statistics
+import time
 import types
 
 import pytest
@@ -13,6 +16,8 @@ from xkl.clients import Client
 from xkl.kernel import SERVER, SMALL, Core, KernelRouter, attachments, mac_of, tagged
 from xkl.lab import run, wait_for
 from xkl.topology import appliance_section, attachment, subnet, vrf
+
+LATENCY_ROUNDS = 5
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +160,59 @@ def test_a_vrf_comes_its_interface_moves_and_it_goes(site):
     rows = site.appliance.api("/v1/attachments")
     assert not [r for r in rows if r["vrf"] == "vrf-green" or r["interface"] == green["handoff"]], rows
     assert all(r["state"] == "serving" for r in rows), rows
+
+
+def started_kea(netns):
+    """The pid of the Kea that serves in that namespace (not one that only tests a configuration), or None."""
+    for pid in run("ip", "netns", "pids", netns, check=False).stdout.split():
+        try:
+            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0].endswith(b"kea-dhcp4") and b"-t" not in words:
+            return int(pid)
+    return None
+
+
+def answers(path):
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+            channel.connect(str(path))
+            channel.sendall(b'{"command": "version-get"}')
+            return b'"result": 0' in channel.recv(65536)
+    except OSError:
+        return False
+
+
+def test_from_event_to_serving(site, capsys):
+    """A device with an address comes into a VRF: served within 1 s and the time that Kea takes, from its start until
+    it answers on its control socket."""
+    router, own = site.router, []
+    router.wire("pf")
+    for number in range(LATENCY_ROUNDS):
+        name = f"vrf-fast{number}"
+        router.vrf(name, 1020 + number)
+        router.ip(f"link add link pf name pf.{number + 1} type vlan id {number + 1}", f"link set pf.{number + 1} master {name}",
+                  f"addr add 10.{20 + number}.0.1/24 dev pf.{number + 1}")
+        wait_for(lambda v=name: vrf_row(site, v).get("id"), "its id")
+        netns = f"{site.lab.tag}-{vrf_row(site, name)['id']}"
+        times = {"event": time.monotonic()}
+        router.ip(f"link set pf.{number + 1} up")
+
+        def look(name=name, netns=netns, times=times, port=f"pf.{number + 1}", vid=str(number + 1)):
+            if "started" not in times and started_kea(netns):
+                times["started"] = time.monotonic()
+            if "started" in times and "answers" not in times and answers(pathlib.Path(site.appliance.settings()["state_dir"], "kea", name, "kea-dhcp4.sock")):
+                times["answers"] = time.monotonic()
+            if attachments(site.appliance).get((name, port, vid), {}).get("state") == "serving":
+                times["serving"] = time.monotonic()
+            return "serving" in times
+        wait_for(look, f"{name} to be served", 60, 0.005)
+        own.append(times["serving"] - times["event"] - (times["answers"] - times["started"]))
+    with capsys.disabled():
+        print(f"\nfrom event to serving, without Kea's own start: median {1000 * statistics.median(own):.0f} ms, longest "
+              f"{1000 * max(own):.0f} ms of {LATENCY_ROUNDS}", flush=True)
+    assert statistics.median(own) < 1
 
 
 def test_names_that_share_their_first_14_letters(site):
