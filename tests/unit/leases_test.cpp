@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <thread>
 
 #include "controlplane/kea/hook/gate_client.h"
 #include "controlplane/leases/gate.h"
@@ -311,9 +312,15 @@ class Gated : public WithStore {
   [[nodiscard]] std::string socket() const { return directory_ + "/gate.sock"; }
   [[nodiscard]] std::string queue() const { return kea() + "/" + kQueueFileName; }
   std::unique_ptr<hook::GateClient> client(hook::Durability durability,
-                                           std::chrono::milliseconds strict_wait = std::chrono::seconds(20)) {
-    auto started = hook::GateClient::start(
-        {.socket = socket(), .queue_file = queue(), .durability = durability, .strict_wait = strict_wait});
+                                           std::chrono::milliseconds strict_wait = std::chrono::seconds(20),
+                                           std::chrono::milliseconds gather = std::chrono::milliseconds(2)) {
+    hook::GateOptions options;
+    options.socket = socket();
+    options.queue_file = queue();
+    options.durability = durability;
+    options.strict_wait = strict_wait;
+    options.gather = gather;
+    auto started = hook::GateClient::start(std::move(options));
     EXPECT_TRUE(started.has_value());
     return std::move(*started);
   }
@@ -341,6 +348,23 @@ TEST_F(Gated, AnAckWaitsUntilTheStoreHasTheLease) {
   gone.erased = true;
   EXPECT_TRUE(submit(*kea, gone).get());
   EXPECT_EQ(stored().size(), 499u);
+}
+
+// One that comes alone goes at once; those behind it gather, and go together.
+TEST_F(Gated, ChangesThatComeCloseTogetherShareAWay) {
+  open_gate();
+  constexpr std::chrono::milliseconds kGather(300);
+  const auto kea = client(hook::Durability::strict, std::chrono::seconds(20), kGather);
+  EXPECT_TRUE(submit(*kea, sample(0x0a000001)).get());
+  std::this_thread::sleep_for(kGather);  // until nothing gathers any more
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_TRUE(submit(*kea, sample(0x0a000002)).get());
+  auto second = submit(*kea, sample(0x0a000003));
+  auto third = submit(*kea, sample(0x0a000004));
+  EXPECT_TRUE(second.get());
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, kGather);
+  EXPECT_TRUE(third.get());
+  EXPECT_EQ(stored().size(), 4u);
 }
 
 TEST_F(Gated, StrictWaitsForAGateThatIsGone) {

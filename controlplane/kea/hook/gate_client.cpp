@@ -75,7 +75,7 @@ void GateClient::submit(std::vector<leases::LeaseChange> changes, Done done) {
 void GateClient::run() {
   Clock::time_point end = Clock::time_point::max();
   for (;;) {
-    take_submitted();
+    if (Clock::now() >= taken_at_ + options_.gather) take_submitted();
     {
       const std::scoped_lock lock(mutex_);
       if (stopping_ && end == Clock::time_point::max()) end = Clock::now() + kEndWait;
@@ -94,11 +94,14 @@ void GateClient::run() {
 }
 
 void GateClient::take_submitted() {
+  eventfd_t woken = 0;
+  (void)::eventfd_read(wake_.get(), &woken);
   std::vector<Waiting> taken;
   {
     const std::scoped_lock lock(mutex_);
     taken.swap(submitted_);
   }
+  if (!taken.empty()) taken_at_ = Clock::now();
   for (Waiting& waiting : taken) {
     number(waiting);
     if (welcome_) out_ += waiting.frame;
@@ -140,7 +143,7 @@ void GateClient::disconnect(Clock::time_point now) {
   connect_at_ = now + backoff_;
 }
 
-int GateClient::wait_ms(Clock::time_point now) const {
+GateClient::Clock::duration GateClient::wait_until_due(Clock::time_point now) const {
   Clock::time_point until = now + 1h;
   if (!connection_) until = std::min(until, connect_at_);
   for (const Waiting& waiting : waiting_) {
@@ -148,23 +151,25 @@ int GateClient::wait_ms(Clock::time_point now) const {
     until = std::min(until, waiting.deadline);
     break;  // those behind it have later ones
   }
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now);
-  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
+  return std::max(until - now, Clock::duration::zero());
 }
 
 void GateClient::wait_for_work() {
   const Clock::time_point now = Clock::now();
-  int wait = wait_ms(now);
+  Clock::duration wait = wait_until_due(now);
+  const bool gathering = now < taken_at_ + options_.gather;
+  if (gathering) wait = std::min(wait, taken_at_ + options_.gather - now);
   {
     const std::scoped_lock lock(mutex_);
-    if (stopping_) wait = std::min(wait, 10);
+    if (stopping_) wait = std::min<Clock::duration>(wait, 10ms);
   }
-  std::array<pollfd, 2> fds{pollfd{.fd = wake_.get(), .events = POLLIN, .revents = 0},
+  std::array<pollfd, 2> fds{pollfd{.fd = gathering ? -1 : wake_.get(), .events = POLLIN, .revents = 0},
                             pollfd{.fd = connection_.get(), .events = POLLIN, .revents = 0}};
   if (out_at_ < out_.size()) fds[1].events |= POLLOUT;
-  ::poll(fds.data(), connection_ ? 2 : 1, wait);
-  eventfd_t woken = 0;
-  (void)::eventfd_read(wake_.get(), &woken);
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(wait);
+  const timespec timeout{.tv_sec = seconds.count(),
+                         .tv_nsec = std::chrono::nanoseconds(wait - seconds).count()};
+  ::ppoll(fds.data(), connection_ ? 2 : 1, &timeout, nullptr);
 }
 
 void GateClient::receive() {
