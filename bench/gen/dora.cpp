@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 
 #include "bench/gen/packet_socket.h"
 #include "dataplane/dhcp/frame.h"
@@ -15,6 +16,8 @@ namespace xk::gen {
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000u;
+constexpr std::uint64_t kGiveUpNs = kSecond / 5;
+constexpr std::size_t kBatch = 64;  // frames of one system call
 
 volatile sig_atomic_t told_to_stop = 0;
 
@@ -30,6 +33,7 @@ enum class Stage : std::uint8_t { idle, discovering, requesting };
 
 struct Conversation {
   Stage stage = Stage::idle;
+  bool under_way = false;  // and not given up
   std::uint64_t started_ns = 0;
 };
 
@@ -65,44 +69,116 @@ bool parse_reply(Bytes frame, Reply& reply) {
   return end.has_value();
 }
 
+// A packet socket that takes and gives many frames at once.
+class Mailbox {
+ public:
+  explicit Mailbox(const std::string& interface) : socket_(open_packet_socket(interface, true)) {
+    for (std::size_t i = 0; i < kBatch; ++i) {
+      in_parts_[i] = {in_[i].data(), in_[i].size()};
+      out_parts_[i] = {out_[i].data(), 0};
+      in_messages_[i].msg_hdr.msg_iov = &in_parts_[i];
+      out_messages_[i].msg_hdr.msg_iov = &out_parts_[i];
+      in_messages_[i].msg_hdr.msg_iovlen = out_messages_[i].msg_hdr.msg_iovlen = 1;
+    }
+  }
+  Mailbox(const Mailbox&) = delete;
+  Mailbox& operator=(const Mailbox&) = delete;
+
+  void send(Bytes frame) {
+    if (waiting_ == kBatch) flush();
+    std::ranges::copy(frame, out_[waiting_].begin());
+    out_parts_[waiting_++].iov_len = frame.size();
+  }
+  void flush() {
+    for (std::size_t sent = 0; sent < waiting_;) {
+      const int n = sendmmsg(socket_.get(), &out_messages_[sent], static_cast<unsigned>(waiting_ - sent), 0);
+      if (n > 0) sent += static_cast<std::size_t>(n);
+      if (n < 0 && errno != ENOBUFS && errno != EAGAIN && errno != EINTR) break;
+    }
+    waiting_ = 0;
+  }
+  // Calls for each frame that has arrived; false: none had.
+  bool receive(auto&& call) {
+    const int got = recvmmsg(socket_.get(), in_messages_.data(), kBatch, MSG_DONTWAIT, nullptr);
+    for (int i = 0; i < got; ++i) {
+      const auto index = static_cast<std::size_t>(i);
+      call(Bytes(in_[index]).first(in_messages_[index].msg_len));
+    }
+    return got > 0;
+  }
+  // Until a frame is there or the time is over.
+  void wait(std::uint64_t left_ns) const {
+    const timespec left{static_cast<time_t>(left_ns / kSecond), static_cast<long>(left_ns % kSecond)};
+    pollfd waiting{.fd = socket_.get(), .events = POLLIN, .revents = 0};
+    ppoll(&waiting, 1, &left, nullptr);
+  }
+
+ private:
+  using Frame = std::array<std::uint8_t, 2048>;
+  Fd socket_;
+  std::size_t waiting_ = 0;  // to be sent
+  std::array<Frame, kBatch> in_{}, out_{};
+  std::array<iovec, kBatch> in_parts_{}, out_parts_{};
+  std::array<mmsghdr, kBatch> in_messages_{}, out_messages_{};
+};
+
 // All conversations over one socket.
 class Talk {
  public:
   Talk(const Population& population, std::FILE* acks)
       : population_(population),
         acks_(acks),
-        socket_(open_packet_socket(population.interface, true)),
+        mailbox_(population.interface),
         conversations_(population.clients) {
     latencies_ns_.reserve(1 << 20);
   }
 
-  void discover(std::uint32_t index) {
-    conversations_[index] = {Stage::discovering, now_ns()};
+  struct Begun {
+    std::uint32_t index = 0;  // of the client
+    std::uint64_t started_ns = 0;
+  };
+  Begun discover_next() {
+    const std::uint32_t index = next_++ % population_.clients;
+    Conversation& conversation = conversations_[index];
+    if (!conversation.under_way) ++under_way_;
+    conversation = {Stage::discovering, true, now_ns()};
     send(index, {MessageType::discover, population_.first_client + index, {}, {}});
     ++result_.discovers;
+    return {index, conversation.started_ns};
   }
 
-  // Reads all that is waiting; false if nothing was.
-  bool receive() {
-    std::array<std::uint8_t, 2048> frame{};
-    bool any = false;
-    for (;;) {
-      const ssize_t got = recv(socket_.get(), frame.data(), frame.size(), MSG_DONTWAIT);
-      if (got <= 0) return any;
-      any = true;
-      Reply reply;
-      if (parse_reply(Bytes(frame).first(static_cast<std::size_t>(got)), reply)) handle(reply);
+  // Begins conversations with the next clients until so many are under way.
+  void fill(std::uint32_t window) {
+    const std::uint64_t overdue = now_ns() - kGiveUpNs;
+    for (; !begun_.empty(); begun_.pop_front()) {
+      Conversation& conversation = conversations_[begun_.front().index];
+      if (!conversation.under_way || conversation.started_ns != begun_.front().started_ns) continue;
+      if (conversation.started_ns >= overdue) break;
+      conversation.under_way = false;
+      --under_way_;
     }
+    while (under_way_ < window) begun_.push_back(discover_next());
+  }
+
+  // Answers all that is waiting; false if nothing was.
+  bool receive() {
+    bool any = false;
+    const auto frame = [this](Bytes bytes) {
+      Reply reply;
+      if (parse_reply(bytes, reply)) handle(reply);
+    };
+    mailbox_.flush();
+    while (mailbox_.receive(frame)) {
+      any = true;
+      mailbox_.flush();
+    }
+    return any;
   }
 
   // Sleeps until a frame is there or the time has come: others may need the CPU, servers among them.
   void sleep_until(std::uint64_t time_ns) const {
     const std::uint64_t now = now_ns();
-    if (now >= time_ns) return;
-    const timespec left{static_cast<time_t>((time_ns - now) / kSecond),
-                        static_cast<long>((time_ns - now) % kSecond)};
-    pollfd waiting{.fd = socket_.get(), .events = POLLIN, .revents = 0};
-    ppoll(&waiting, 1, &left, nullptr);
+    if (now < time_ns) mailbox_.wait(time_ns - now);
   }
 
   [[nodiscard]] bool waiting() const { return result_.acks + result_.naks < result_.discovers; }
@@ -121,8 +197,13 @@ class Talk {
  private:
   void send(std::uint32_t index, const ClientMessage& message) {
     const auto& tags = population_.vlans[index % population_.vlans.size()];
-    const std::vector<std::uint8_t> frame = client_frame(message, tags, population_.message_bytes);
-    while (::send(socket_.get(), frame.data(), frame.size(), 0) < 0 && errno == ENOBUFS) receive();
+    mailbox_.send(client_frame(message, tags, population_.message_bytes));
+  }
+
+  void end(Conversation& conversation) {
+    conversation.stage = Stage::idle;
+    if (conversation.under_way) --under_way_;
+    conversation.under_way = false;
   }
 
   void handle(const Reply& reply) {
@@ -138,13 +219,13 @@ class Talk {
       send(index,
            {MessageType::request, population_.first_client + index, reply.yiaddr, reply.server_identifier});
     } else if (reply.type == MessageType::ack && conversation.stage == Stage::requesting) {
-      conversation.stage = Stage::idle;
+      end(conversation);
       ++result_.acks;
       if (acks_ != nullptr)
         std::fprintf(acks_, "%s %s\n", to_string(reply.chaddr).c_str(), to_string(reply.yiaddr).c_str());
       latencies_ns_.push_back(now_ns() - conversation.started_ns);
     } else if (reply.type == MessageType::nak && conversation.stage == Stage::requesting) {
-      conversation.stage = Stage::idle;
+      end(conversation);
       ++result_.naks;
     } else {
       ++result_.strays;
@@ -153,28 +234,38 @@ class Talk {
 
   const Population& population_;
   std::FILE* acks_;
-  Fd socket_;
+  Mailbox mailbox_;
   std::vector<Conversation> conversations_;
+  std::deque<Begun> begun_;  // in their order, those that have ended too
+  std::uint32_t under_way_ = 0;
+  std::uint32_t next_ = 0;
   std::vector<std::uint64_t> latencies_ns_;
   DoraResult result_;
 };
 
 }  // namespace
 
-DoraResult run_dora(const Population& population, double rate_per_s, double seconds, double grace_s,
+DoraResult run_dora(const Population& population, const DoraPace& pace, double seconds, double grace_s,
                     std::FILE* acks) {
   Talk talk(population, acks);
   listen_for_stop();
   prctl(PR_SET_TIMERSLACK, 1UL);
   const std::uint64_t start = now_ns();
   const auto end = start + static_cast<std::uint64_t>(seconds * 1e9);
-  const double gap_ns = rate_per_s > 0 ? 1e9 / rate_per_s : 0;
+  const double gap_ns = pace.rate_per_s > 0 ? 1e9 / pace.rate_per_s : 0;
   std::uint64_t count = 0;
+  const auto due = [&] { return start + static_cast<std::uint64_t>(gap_ns * static_cast<double>(count)); };
   while (now_ns() < end && told_to_stop == 0) {
-    const auto due = start + static_cast<std::uint64_t>(gap_ns * static_cast<double>(count));
-    if (now_ns() >= due) talk.discover(static_cast<std::uint32_t>(count++ % population.clients));
-    if (talk.receive() || rate_per_s <= 0) continue;
-    talk.sleep_until(start + static_cast<std::uint64_t>(gap_ns * static_cast<double>(count)));
+    if (pace.window != 0) {
+      talk.fill(pace.window);
+      if (!talk.receive()) talk.sleep_until(now_ns() + kGiveUpNs / 4);
+      continue;
+    }
+    if (now_ns() >= due()) {
+      talk.discover_next();
+      ++count;
+    }
+    if (!talk.receive() && pace.rate_per_s > 0) talk.sleep_until(due());
   }
   const std::uint64_t stopped = now_ns();
   const auto last = stopped + static_cast<std::uint64_t>(grace_s * 1e9);

@@ -46,6 +46,7 @@ struct Options {
   double rate = 0;
   double seconds = 5;
   double grace = 1;
+  std::uint32_t window = 0;
   std::string sink_interface, sink_netns, samples, acks;
 };
 
@@ -88,7 +89,9 @@ int run_send(const Options& options) {
 int run_dora_command(const Options& options) {
   std::FILE* acks = options.acks.empty() ? nullptr : std::fopen(options.acks.c_str(), "we");
   if (!options.acks.empty() && acks == nullptr) throw std::runtime_error("cannot write " + options.acks);
-  const DoraResult result = run_dora(options.population, options.rate, options.seconds, options.grace, acks);
+  const DoraResult result =
+      run_dora(options.population, {.rate_per_s = options.rate, .window = options.window}, options.seconds,
+               options.grace, acks);
   if (acks != nullptr && std::fclose(acks) != 0) throw std::runtime_error("cannot write " + options.acks);
   const nlohmann::json json = {{"discovers", result.discovers}, {"offers", result.offers},
                                {"acks", result.acks},           {"naks", result.naks},
@@ -143,6 +146,8 @@ int main(int argc, char** argv) {
   CLI::App* dora = app.add_subcommand("dora", "whole conversations: DISCOVER, OFFER, REQUEST, ACK");
   add_common(*dora, options);
   dora->add_option("--acks", options.acks, "file that gets a line \"MAC address\" for each ACK");
+  dora->add_option("--window", options.window, "keep so many conversations under way, whatever the rate")
+      ->check(CLI::Range(1, 1 << 16));
   dora->add_option("--grace", options.grace, "seconds to wait for answers at the end")
       ->check(CLI::NonNegativeNumber);
   CLI::App* sink = app.add_subcommand("sink", "count relayed requests that arrive on an interface");
