@@ -1,5 +1,7 @@
-"""The demo: a lab, the appliance with conf/demo.toml, nine real clients, a table. See scripts/demo."""
+"""The demo: a lab, the appliance with conf/demo.toml, nine real clients, a table, and all of it killed and started
+again. See scripts/demo."""
 
+import os
 import pathlib
 import shutil
 import signal
@@ -9,7 +11,8 @@ import tomllib
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from xkl.appliance import Appliance  # noqa: E402
-from xkl.lab import Lab, LabError, in_netns, remove_leftovers, run  # noqa: E402
+from xkl.clients import BOUND, RENEWED  # noqa: E402
+from xkl.lab import Lab, LabError, in_netns, remove_leftovers, run, wait_for  # noqa: E402
 from xkl.topology import KINDS, SEGMENTS, Router, demo_config  # noqa: E402
 
 TAG = "xkld"
@@ -84,7 +87,41 @@ def show(lab):
     say(f"packets: rx {total['rx']} + copies {total['copies']} = tx {total['tx']} + drops {drops}")
     print()
     table(rows)
-    return router, appliance
+    print()
+    return router, appliance, clients
+
+
+def kill_everything(appliance):
+    """SIGKILL for both daemons and every Kea, as when the power goes."""
+    keas = [row["pid"] for row in appliance.ctl("kea", "status")]
+    for process in (appliance.kead, appliance.dataplane):
+        process.kill()
+    for pid in keas:
+        os.kill(pid, signal.SIGKILL)
+    for process in (appliance.kead, appliance.dataplane):
+        process.popen.wait(5)
+    wait_for(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in keas), "the Keas to end")
+    return 2 + len(keas)
+
+
+def survive(appliance, clients):
+    """Everything is killed and started again: the same clients have the same addresses."""
+    before = {client.name: client.lease()["address"] for client in clients}
+    killed = kill_everything(appliance)
+    appliance.start()
+    say(f"kill -9 of {killed} processes, and all started again: every lease is in the store")
+    for client in clients:
+        seen = len(client.events())
+        if client.kind == "dhclient":  # renews by its own timer only; started again it asks for what it had
+            client.stop()
+            client.start()
+        else:
+            client.renew()
+        lease = client.wait_event(RENEWED | BOUND, seen)
+        if lease["address"] != before[client.name]:
+            raise LabError(f"{client.name} had {before[client.name]} and got {lease['address']}")
+    lease_rows(appliance, clients)
+    say(f"the same {len(clients)} clients renewed the same {len(clients)} leases")
 
 
 def keep(lab, router, appliance):
@@ -108,7 +145,8 @@ def main(mode):
         return 0
     lab = Lab("d")
     try:
-        router, appliance = show(lab)
+        router, appliance, clients = show(lab)
+        survive(appliance, clients)
         if mode == "keep":
             keep(lab, router, appliance)
         return 0
