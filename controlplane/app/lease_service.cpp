@@ -40,9 +40,15 @@ Result<std::unique_ptr<store::Store>> open_store(const Model& model) {
   const StoreSettings& settings = model.store;
   if (settings.backend == StoreBackend::embedded) {
     std::string repaired;
-    auto opened = store::open_embedded({.directory = model.appliance.state_dir + "/store"}, &repaired);
+    store::EmbeddedOptions options;
+    options.directory = model.appliance.state_dir + "/store";
+    options.begin_unavailable = true;
+    auto opened = store::open_embedded(options, &repaired);
     if (!opened) return std::unexpected(Error(opened.error().error).in("the store"));
     if (!repaired.empty()) spdlog::warn("msg=\"the store was repaired\" text=\"{}\"", quoted(repaired));
+    if (const auto health = (*opened)->health(); !health.available)
+      spdlog::error("msg=\"the store cannot be opened: leases wait for it\" text=\"{}\"",
+                    quoted(health.trouble));
     return std::move(*opened);
   }
   store::EtcdOptions options{.endpoints = settings.endpoints,

@@ -21,7 +21,8 @@
 
 namespace xk::kead {
 
-// Opens what [store] says. An Error says what is wrong with it and what to do.
+// Opens what [store] says. One that cannot be opened now, or reached, is no Error: it is unavailable until it
+// can. An Error says what is wrong with the settings.
 [[nodiscard]] Result<std::unique_ptr<store::Store>> open_store(const Model& model);
 
 // Thread-safe but for follow(), which the daemon's loop calls.

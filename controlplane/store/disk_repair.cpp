@@ -187,6 +187,7 @@ std::string why_not_writable(const Disk::Place& place) {
   std::uint64_t needed = std::uint64_t{8} << 20;
   std::vector<std::string> names;
   rocksdb::Status status = layer.GetChildren(directory, {}, &names, nullptr);
+  if (status.IsNotFound() || status.IsPathNotFound()) return {};  // it is made when it is opened
   for (const auto& name : names) {
     std::uint64_t size = 0;
     if (log_number(name) != 0 && layer.GetFileSize(directory + "/" + name, {}, &size, nullptr).ok()) {

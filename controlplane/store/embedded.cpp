@@ -40,11 +40,12 @@ StoreResult<std::unique_ptr<Store>> open_embedded_on(const EmbeddedOptions& opti
   std::string mended;
   auto disk = Disk::open(place, mended);
   if (repaired != nullptr) *repaired = mended;
-  if (!disk) return std::unexpected(std::move(disk.error()));
-  auto store =
-      std::make_unique<EmbeddedStore>(options, std::move(place), std::move(*disk), std::move(mended));
-  if (auto started = store->start(); !started) return std::unexpected(std::move(started.error()));
-  return store;
+  if (!disk && !options.begin_unavailable) return std::unexpected(std::move(disk.error()));
+  auto store = std::make_unique<EmbeddedStore>(options, std::move(place), disk ? std::move(*disk) : nullptr,
+                                               std::move(mended));
+  const auto started = disk ? store->start() : store->start_without(disk.error());
+  if (started) return store;
+  return std::unexpected(started.error());
 }
 
 EmbeddedStore::EmbeddedStore(EmbeddedOptions options, Disk::Place place, std::unique_ptr<Disk> disk,
@@ -61,7 +62,17 @@ EmbeddedStore::EmbeddedStore(EmbeddedOptions options, Disk::Place place, std::un
       }) {}
 
 StoreResult<> EmbeddedStore::start() {
-  if (auto adopted = adopt(); !adopted) return adopted;
+  if (auto adopted = adopt(); !adopted) {
+    if (!options_.begin_unavailable) return adopted;
+    disk_.reset();
+    return start_without(adopted.error());
+  }
+  writer_ = std::thread([this] { run(); });
+  return {};
+}
+
+StoreResult<> EmbeddedStore::start_without(const StoreError& why) {
+  set_trouble(why);
   writer_ = std::thread([this] { run(); });
   return {};
 }

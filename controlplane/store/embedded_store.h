@@ -22,6 +22,7 @@ class EmbeddedStore : public Store {
  public:
   EmbeddedStore(EmbeddedOptions options, Disk::Place place, std::unique_ptr<Disk> disk, std::string repaired);
   [[nodiscard]] StoreResult<> start();
+  [[nodiscard]] StoreResult<> start_without(const StoreError& why);  // the disk is null
   ~EmbeddedStore() override;
 
   void commit(Transaction transaction, OnCommitted done) override;
@@ -80,7 +81,7 @@ class EmbeddedStore : public Store {
   const EmbeddedOptions options_;
   const Disk::Place place_;
   std::shared_mutex disk_mutex_;  // to change disk_; only the writer does
-  std::unique_ptr<Disk> disk_;    // null: could not be opened again
+  std::unique_ptr<Disk> disk_;    // null: could not be opened, or not again
   Horizon horizon_;
   History history_;
 

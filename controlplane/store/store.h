@@ -164,6 +164,9 @@ struct EmbeddedOptions {
   std::string directory;                // made if it is missing, mode 0700
   Revision keep_revisions = 1'000'000;  // history kept for watches; compaction in the background
   std::chrono::milliseconds call_timeout{5000};
+  // Where the files cannot be opened, to begin all the same: unavailable, for the reason that health() gives,
+  // until they can be. Tried again every 2 s at the latest.
+  bool begin_unavailable = false;
 };
 // Opens it, repairing a torn tail (said in `repaired` if not null, and in Health). An Error says what is
 // wrong with the files and what to do.

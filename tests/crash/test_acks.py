@@ -143,6 +143,31 @@ def test_power_cut(site):
     assert {address for _, address in load.acks()} <= in_kea
 
 
+def test_a_store_that_does_not_open(site):
+    """xdp-kead starts all the same and says why; a Kea that runs goes on as its durability says; once the files are
+    right all goes on by itself."""
+    load = Load(site.appliance, site.vrf, site.far, rate=100, grace_s=1, acks=True)
+    load.wait_flowing()
+    site.appliance.kead.kill()
+    site.appliance.kead.popen.wait(5)
+    current = pathlib.Path(site.appliance.settings()["state_dir"]) / "store" / "CURRENT"
+    whole = current.read_text()
+    current.write_text("MANIFEST-0\n")
+    site.appliance.start_kead()
+    store = site.appliance.ctl("status")["store"]
+    assert store["state"] == "unavailable" and "MANIFEST-0" in store["trouble"], store
+    assert "cannot be opened" in site.appliance.kead.output()
+    if site.durability == "available":
+        load.wait_flowing()
+    current.write_text(whole)
+    wait_for(lambda: site.appliance.ctl("status")["store"]["state"] == "available", "the store to be open")
+    site.appliance.wait_serving()
+    load.wait_flowing()
+    load.stop()
+    assert load.acks()
+    check(site, load.acks())
+
+
 def test_full_disk(lab, site):
     """While the disk takes nothing there is no ACK, it is said why, and afterwards all goes on."""
     mount = pathlib.Path(lab.directory) / f"small-{site.durability}"

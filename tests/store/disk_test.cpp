@@ -30,6 +30,7 @@ class Disks : public testing::Test {
     EmbeddedOptions options;
     options.directory = "/store";
     options.keep_revisions = keep_revisions_;
+    options.begin_unavailable = begin_unavailable_;
     return open_embedded_on(options, files_, &repaired_, {256 << 10, 1 << 20});
   }
   void open() {
@@ -69,6 +70,7 @@ class Disks : public testing::Test {
 
   std::shared_ptr<VolatileFiles> files_ = std::make_shared<VolatileFiles>();
   Revision keep_revisions_ = 1'000'000;
+  bool begin_unavailable_ = false;
   std::string repaired_;
   std::unique_ptr<Store> store_;
 };
@@ -178,6 +180,33 @@ TEST_F(Disks, TornTailIsCutOffAndSaid) {
   repaired_.clear();
   open();
   EXPECT_EQ(repaired_, "");
+}
+
+// Of those who must not wait for it: it says why it is closed, and goes on once it is well.
+TEST_F(Disks, BeginsUnavailableWhereThatIsWanted) {
+  open();
+  ASSERT_TRUE(commit("a", "1"));
+  store_.reset();
+  const auto log = newest_log();
+  files_->change(log, [](std::string& bytes) {
+    bytes += bytes;
+    bytes[0] ^= 1;
+  });
+  begin_unavailable_ = true;
+  open();
+  EXPECT_FALSE(store_->health().available);
+  EXPECT_NE(store_->health().trouble.find(log), std::string::npos) << store_->health().trouble;
+  const auto page = store_->range({"a", {}, 0, 0});
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().fault, Fault::corrupt);
+  EXPECT_FALSE(commit("b", "2"));
+  files_->change(log, [](std::string& bytes) {
+    bytes.resize(bytes.size() / 2);
+    bytes[0] ^= 1;
+  });
+  ASSERT_TRUE(eventually([this] { return store_->health().available; })) << store_->health().trouble;
+  EXPECT_EQ(value("a"), "1");
+  EXPECT_TRUE(commit("b", "2"));
 }
 
 TEST_F(Disks, DamagedMiddleOfALogIsAnError) {
