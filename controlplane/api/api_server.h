@@ -27,7 +27,7 @@ class ApiServer {
   // if a loop thread serves these and itself calls stop(), it must first make them fail (503).
   void stop();
 
-  static constexpr unsigned kWorkers = 8;
+  static constexpr unsigned kWorkers = 16;
   static constexpr unsigned kWaitingMax = HttpService::kWaitingMax;
 
  private:

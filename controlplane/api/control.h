@@ -87,7 +87,94 @@ struct LeaseView {
   std::string attachment;  // "eth1 200.300", from the circuit-id if Kea stored it; may be empty
   std::uint64_t lease_time_s = 0;
   std::uint64_t expires_unix_s = 0;
-  std::string server;  // "kea"
+  std::string server;                   // "kea"
+  std::uint64_t start_unix_s = 0;       // the client's last transaction
+  std::uint64_t kept_until_unix_s = 0;  // erased then: its end and the grace time
+  std::string circuit_id, remote_id;    // bytes
+};
+
+// Which leases; what is empty says nothing.
+struct LeaseFilter {
+  std::string vrf;
+  std::string subnet;  // a prefix that the address is in
+  std::string address;
+  std::string mac;
+  std::string client_id;  // hex
+  std::string state;      // "active", "declined", "expired"
+  std::string attachment;
+};
+struct LeaseQuery {
+  LeaseFilter filter;
+  std::string from;         // `next` of the page before; empty: the first page
+  std::uint32_t limit = 0;  // 0: as many as go into an answer
+};
+inline constexpr std::uint32_t kLeasePageMax = 10'000;
+// A page may be empty and not the last.
+struct LeasePageView {
+  std::vector<LeaseView> leases;
+  std::string next;  // empty: that was all
+};
+
+struct LeaseWatchQuery {
+  LeaseFilter filter;
+  std::uint64_t since = 0;   // `last` of the answer before; 0: from now on
+  std::uint32_t wait_s = 0;  // if there are none, how long to wait for one
+};
+struct LeaseChangeView {
+  std::uint64_t revision = 0;
+  std::string change;  // "put", "erased"
+  LeaseView lease;     // of an erased one: as it was, if that is known
+};
+struct LeaseWatchView {
+  bool resync = false;     // changes were missed: list all leases, and go on from last
+  std::uint64_t last = 0;  // what to ask for next time
+  std::vector<LeaseChangeView> changes;
+};
+
+struct LeaseDeleteRequest {
+  std::string vrf;
+  std::string address;
+};
+struct LeaseDeletedView {
+  LeaseView lease;   // as it was
+  bool kea = false;  // its Kea had it, and has not any more
+};
+
+// A pool of a VRF. available = size - excluded - own - used; used = leased + declined + static.
+struct PoolView {
+  std::string vrf;
+  std::string subnet;
+  std::string pool;      // "10.0.0.100-10.0.0.199"
+  std::string paused;    // "", "yes", "part"
+  bool counted = false;  // all that follows is known: the VRF's leases are in the store
+  std::uint64_t size = 0;
+  std::uint64_t excluded = 0;  // by the configuration
+  std::uint64_t own = 0;       // gateways and server identifiers in it
+  std::uint64_t used = 0;
+  std::uint64_t leased = 0;
+  std::uint64_t declined = 0;
+  std::uint64_t fixed = 0;  // static leases' that Kea has not leased
+  std::uint64_t available = 0;
+  std::uint64_t expired = 0;              // of those available: kept for the client that had it
+  std::uint64_t kept = 0;                 // leased although excluded, to the end of those leases
+  std::uint64_t next_expires_unix_s = 0;  // 0: none
+  std::string next_expires;               // which address
+};
+
+// A pool or a client that gets no new leases.
+struct PauseView {
+  std::string vrf;
+  std::string kind;  // "pool", "mac", "client-id"
+  std::string who;   // the range, the MAC, the client id in hex
+  std::uint64_t since_unix_s = 0;
+  std::string renewals;  // "allow", "deny"
+};
+// One of pool, mac and client_id; a pool's subnet stands for all its pools.
+struct PauseRequest {
+  std::string vrf;
+  std::string pool;
+  std::string mac;
+  std::string client_id;
 };
 
 // A server elsewhere, of a VRF of the relay engine, as the dataplane sees it.
@@ -273,8 +360,16 @@ class Control {
   [[nodiscard]] virtual Answer<std::vector<VrfView>> vrfs() = 0;
   [[nodiscard]] virtual Answer<std::vector<AttachmentView>> attachments() = 0;
   [[nodiscard]] virtual Answer<AllCountersView> counters() = 0;
+  [[nodiscard]] virtual Answer<LeasePageView> leases(const LeaseQuery& query) = 0;
+  // Answers early, with nothing, when too many wait.
+  [[nodiscard]] virtual Answer<LeaseWatchView> lease_changes(const LeaseWatchQuery& query) = 0;
+  [[nodiscard]] virtual Answer<LeaseDeletedView> delete_lease(const LeaseDeleteRequest& request) = 0;
   // vrf empty: all VRFs.
-  [[nodiscard]] virtual Answer<std::vector<LeaseView>> leases(const std::string& vrf) = 0;
+  [[nodiscard]] virtual Answer<std::vector<PoolView>> pools(const std::string& vrf) = 0;
+  [[nodiscard]] virtual Answer<std::vector<PauseView>> pauses(const std::string& vrf) = 0;
+  // What is paused, or not any more. In force and stored when it answers.
+  [[nodiscard]] virtual Answer<std::vector<PauseView>> pause(const PauseRequest& request) = 0;
+  [[nodiscard]] virtual Answer<std::vector<PauseView>> resume(const PauseRequest& request) = 0;
   [[nodiscard]] virtual Answer<StaticPageView> static_leases(const StaticQuery& query) = 0;
   // All of them or, with a message for each that may not be, none. In force and stored when it answers.
   [[nodiscard]] virtual Answer<StaticDoneView> add_static_leases(const StaticRequest& request) = 0;

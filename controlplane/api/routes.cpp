@@ -105,14 +105,82 @@ ApiReply get_counters(Control& control, const ApiRequest& request, const std::st
   return json_reply(*counters);
 }
 
+LeaseFilter lease_filter(const ApiRequest& request) {
+  return {.vrf = query_value(request, "vrf"),
+          .subnet = query_value(request, "subnet"),
+          .address = query_value(request, "address"),
+          .mac = query_value(request, "mac"),
+          .client_id = query_value(request, "client_id"),
+          .state = query_value(request, "state"),
+          .attachment = query_value(request, "attachment")};
+}
+
 ApiReply get_leases(Control& control, const ApiRequest& request, const std::string&) {
-  const std::string vrf = query_value(request, "vrf");
-  if (!vrf.empty()) {
-    auto found = find_vrf(control, vrf);
-    if (!found) return failure_reply(std::move(found.error()));
+  const auto limit = number_value(request, "limit", kLeasePageMax);
+  if (!limit) return error_reply(400, {"limit is no number from 0 to " + std::to_string(kLeasePageMax)});
+  auto page = control.leases({.filter = lease_filter(request),
+                              .from = query_value(request, "from"),
+                              .limit = static_cast<std::uint32_t>(*limit)});
+  return page ? json_reply(*page) : failure_reply(std::move(page.error()));
+}
+
+ApiReply get_lease_changes(Control& control, const ApiRequest& request, const std::string&) {
+  const auto since = number_value(request, "since", std::numeric_limits<std::int64_t>::max());
+  if (!since) return error_reply(400, {"since is no revision"});
+  const auto wait_s = number_value(request, "wait_s", kEventsWaitMax);
+  if (!wait_s) return error_reply(400, {"wait_s is no number from 0 to " + std::to_string(kEventsWaitMax)});
+  auto changes = control.lease_changes(
+      {.filter = lease_filter(request), .since = *since, .wait_s = static_cast<std::uint32_t>(*wait_s)});
+  return changes ? json_reply(*changes) : failure_reply(std::move(changes.error()));
+}
+
+ApiReply post_lease_delete(Control& control, const ApiRequest& request, const std::string&) {
+  const auto json = parse_json(request.body, kRequestBytesMax);
+  if (!json) return error_reply(400, {"the body is " + json.error().message});
+  const auto wish = from_json<LeaseDeleteRequest>(*json);
+  if (!wish)
+    return error_reply(400,
+                       {R"(the body must be {"vrf": "...", "address": "..."}: )" + wish.error().message});
+  auto done = control.delete_lease(*wish);
+  return done ? json_reply(*done) : failure_reply(std::move(done.error()));
+}
+
+ApiReply get_pools(Control& control, const ApiRequest& request, const std::string&) {
+  auto pools = control.pools(query_value(request, "vrf"));
+  return pools ? json_reply(PoolsBody{std::move(*pools)}) : failure_reply(std::move(pools.error()));
+}
+
+ApiReply get_pauses(Control& control, const ApiRequest& request, const std::string&) {
+  auto pauses = control.pauses(query_value(request, "vrf"));
+  return pauses ? json_reply(PausesBody{std::move(*pauses)}) : failure_reply(std::move(pauses.error()));
+}
+
+// What is left out says nothing.
+std::expected<PauseRequest, Error> pause_request(const ApiRequest& request) {
+  const auto json = parse_json(request.body, kRequestBytesMax);
+  if (!json) return std::unexpected(json.error());
+  if (!json->is_object()) return std::unexpected(Error{R"(it must be {"vrf": "...", "pool": "..."})"});
+  Json whole = to_json(PauseRequest{});
+  for (const auto& [name, value] : json->items()) {
+    if (!whole.contains(name)) return std::unexpected(Error{"there is no field '" + name + "'"});
+    whole[name] = value;
   }
-  auto leases = control.leases(vrf);
-  return leases ? json_reply(LeasesBody{std::move(*leases)}) : failure_reply(std::move(leases.error()));
+  return from_json<PauseRequest>(whole);
+}
+
+ApiReply act_on_pause(const ApiRequest& request, auto&& act) {
+  const auto wish = pause_request(request);
+  if (!wish) return error_reply(400, {"the body says nothing to pause: " + wish.error().message});
+  auto pauses = act(*wish);
+  return pauses ? json_reply(PausesBody{std::move(*pauses)}) : failure_reply(std::move(pauses.error()));
+}
+
+ApiReply post_pause(Control& control, const ApiRequest& request, const std::string&) {
+  return act_on_pause(request, [&](const PauseRequest& wish) { return control.pause(wish); });
+}
+
+ApiReply post_pause_delete(Control& control, const ApiRequest& request, const std::string&) {
+  return act_on_pause(request, [&](const PauseRequest& wish) { return control.resume(wish); });
 }
 
 ApiReply get_static(Control& control, const ApiRequest& request, const std::string&) {
@@ -297,7 +365,19 @@ const std::vector<Route>& routes() {
       {"POST", "/v1/teardown", {}, post_teardown},
       {"GET", "/v1/attachments", {}, get_attachments},
       {"GET", "/v1/counters", {"vrf"}, get_counters},
-      {"GET", "/v1/leases", {"vrf"}, get_leases},
+      {"GET",
+       "/v1/leases",
+       {"vrf", "subnet", "address", "mac", "client_id", "state", "attachment", "from", "limit"},
+       get_leases},
+      {"GET",
+       "/v1/leases/changes",
+       {"vrf", "subnet", "address", "mac", "client_id", "state", "attachment", "since", "wait_s"},
+       get_lease_changes},
+      {"POST", "/v1/leases/delete", {}, post_lease_delete},
+      {"GET", "/v1/pools", {"vrf"}, get_pools},
+      {"GET", "/v1/pauses", {"vrf"}, get_pauses},
+      {"POST", "/v1/pauses", {}, post_pause},
+      {"POST", "/v1/pauses/delete", {}, post_pause_delete},
       {"GET", "/v1/static", {"vrf", "from", "limit"}, get_static},
       {"POST", "/v1/static", {}, post_static},
       {"POST", "/v1/static/delete", {}, post_static_delete},

@@ -102,6 +102,72 @@ void each_field(Is<LeaseView> auto& v, auto&& f) {
   f("lease_time_s", v.lease_time_s);
   f("expires_unix_s", v.expires_unix_s);
   f("server", v.server);
+  f("start_unix_s", v.start_unix_s);
+  f("kept_until_unix_s", v.kept_until_unix_s);
+  f("circuit_id", v.circuit_id);
+  f("remote_id", v.remote_id);
+}
+
+void each_field(Is<LeasePageView> auto& v, auto&& f) {
+  f("leases", v.leases);
+  f("next", v.next);
+}
+
+void each_field(Is<LeaseChangeView> auto& v, auto&& f) {
+  f("revision", v.revision);
+  f("change", v.change);
+  f("lease", v.lease);
+}
+
+void each_field(Is<LeaseWatchView> auto& v, auto&& f) {
+  f("resync", v.resync);
+  f("last", v.last);
+  f("changes", v.changes);
+}
+
+void each_field(Is<LeaseDeleteRequest> auto& v, auto&& f) {
+  f("vrf", v.vrf);
+  f("address", v.address);
+}
+
+void each_field(Is<LeaseDeletedView> auto& v, auto&& f) {
+  f("lease", v.lease);
+  f("kea", v.kea);
+}
+
+void each_field(Is<PoolView> auto& v, auto&& f) {
+  f("vrf", v.vrf);
+  f("subnet", v.subnet);
+  f("pool", v.pool);
+  f("paused", v.paused);
+  f("counted", v.counted);
+  f("size", v.size);
+  f("excluded", v.excluded);
+  f("own", v.own);
+  f("used", v.used);
+  f("leased", v.leased);
+  f("declined", v.declined);
+  f("static", v.fixed);
+  f("available", v.available);
+  f("expired", v.expired);
+  f("kept", v.kept);
+  f("next_expires_unix_s", v.next_expires_unix_s);
+  f("next_expires", v.next_expires);
+}
+
+void each_field(Is<PauseView> auto& v, auto&& f) {
+  f("vrf", v.vrf);
+  f("kind", v.kind);
+  f("who", v.who);
+  f("since_unix_s", v.since_unix_s);
+  f("renewals", v.renewals);
+}
+
+void each_field(Is<PauseRequest> auto& v, auto&& f) {
+  f("vrf", v.vrf);
+  f("pool", v.pool);
+  f("mac", v.mac);
+  f("client_id", v.client_id);
 }
 
 void each_field(Is<StaticTexts> auto& v, auto&& f) {
@@ -272,7 +338,8 @@ void each_field(Is<VrfBody> auto& v, auto&& f) {
   f("counters", v.counters);
 }
 void each_field(Is<AttachmentsBody> auto& v, auto&& f) { f("attachments", v.attachments); }
-void each_field(Is<LeasesBody> auto& v, auto&& f) { f("leases", v.leases); }
+void each_field(Is<PoolsBody> auto& v, auto&& f) { f("pools", v.pools); }
+void each_field(Is<PausesBody> auto& v, auto&& f) { f("pauses", v.pauses); }
 void each_field(Is<KeasBody> auto& v, auto&& f) { f("keas", v.keas); }
 void each_field(Is<ConfigBody> auto& v, auto&& f) { f("toml", v.toml); }
 void each_field(Is<ErrorsBody> auto& v, auto&& f) { f("errors", v.errors); }
@@ -470,6 +537,14 @@ XK_API_VIEW(AttachmentView)
 XK_API_VIEW(CountersView)
 XK_API_VIEW(AllCountersView)
 XK_API_VIEW(LeaseView)
+XK_API_VIEW(LeasePageView)
+XK_API_VIEW(LeaseChangeView)
+XK_API_VIEW(LeaseWatchView)
+XK_API_VIEW(LeaseDeleteRequest)
+XK_API_VIEW(LeaseDeletedView)
+XK_API_VIEW(PoolView)
+XK_API_VIEW(PauseView)
+XK_API_VIEW(PauseRequest)
 XK_API_VIEW(StaticTexts)
 XK_API_VIEW(StaticPageView)
 XK_API_VIEW(StaticRequest)
@@ -491,7 +566,8 @@ XK_API_VIEW(EventsView)
 XK_API_VIEW(VrfsBody)
 XK_API_VIEW(VrfBody)
 XK_API_VIEW(AttachmentsBody)
-XK_API_VIEW(LeasesBody)
+XK_API_VIEW(PoolsBody)
+XK_API_VIEW(PausesBody)
 XK_API_VIEW(KeasBody)
 XK_API_VIEW(ConfigBody)
 XK_API_VIEW(ErrorsBody)

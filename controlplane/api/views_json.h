@@ -33,8 +33,11 @@ struct VrfBody {  // GET /v1/vrfs/{name}: the VRF and all that belongs to it
 struct AttachmentsBody {
   std::vector<AttachmentView> attachments;
 };
-struct LeasesBody {
-  std::vector<LeaseView> leases;
+struct PoolsBody {
+  std::vector<PoolView> pools;
+};
+struct PausesBody {
+  std::vector<PauseView> pauses;
 };
 struct KeasBody {
   std::vector<KeaView> keas;

@@ -7,6 +7,7 @@
 #include "controlplane/app/event_loop.h"
 #include "controlplane/bpfmaps/classifier.h"
 #include "controlplane/dataplane_link/dataplane_link.h"
+#include "controlplane/leases/pauses.h"
 #include "controlplane/netlink/netlink.h"
 #include "controlplane/netns/netns.h"
 #include "controlplane/statics/kea_file.h"
@@ -56,7 +57,10 @@ Result<std::string> KeaRenderer::render(const Vrf& vrf, const KeaSpec& spec, con
       kea::make_place(vrf.kea, handoff.peer_name, handoff.peer_ip, spec.directory, keas_.version_of(vrf.kea));
   auto library = kea::find_static_library();
   if (!library) return std::unexpected(std::move(library.error()));
-  place.static_hook = {std::move(*library), statics::KeaFiles::path_of(static_directory_, vrf.name)};
+  place.static_hook = {.library = std::move(*library),
+                       .file = statics::KeaFiles::path_of(facts_.static_directory, vrf.name),
+                       .paused_file = leases::paused_file_of(facts_.paused_directory, vrf.name)};
+  place.lease_grace_s = facts_.lease_grace_s;
   auto hook = hook_of_(spec, vrf.kea.durability);
   if (!hook) return std::unexpected(std::move(hook.error()));
   place.gate = std::move(*hook);

@@ -35,9 +35,13 @@ struct Adapters {
 class KeaRenderer {
  public:
   using HookOf = std::function<Result<kea::GateHook>(const KeaSpec& spec, Durability durability)>;
-  // static_directory: of the files from which Keas know their static leases.
-  KeaRenderer(kea::Supervisor& keas, std::string static_directory, HookOf hook_of)
-      : keas_(keas), static_directory_(std::move(static_directory)), hook_of_(std::move(hook_of)) {}
+  struct Facts {
+    std::string static_directory;  // of the files from which Keas know their static leases
+    std::string paused_directory;  // and what is paused
+    std::uint32_t lease_grace_s = 0;
+  };
+  KeaRenderer(kea::Supervisor& keas, Facts facts, HookOf hook_of)
+      : keas_(keas), facts_(std::move(facts)), hook_of_(std::move(hook_of)) {}
   [[nodiscard]] Result<std::string> render(const Vrf& vrf, const KeaSpec& spec, const HandoffSpec& handoff);
   struct Rendered {
     Vrf vrf;
@@ -54,7 +58,7 @@ class KeaRenderer {
 
  private:
   kea::Supervisor& keas_;
-  std::string static_directory_;
+  Facts facts_;
   HookOf hook_of_;
   Kept rendered_;
 };

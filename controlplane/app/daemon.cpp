@@ -23,6 +23,7 @@ constexpr std::uint64_t kHousekeepingMs = 1000;
 constexpr std::uint64_t kNextHopCheckMs = 30'000;  // next hops are looked at again without an event
 
 std::string static_directory(const Appliance& appliance) { return appliance.run_dir + "/static"; }
+std::string paused_directory(const Appliance& appliance) { return appliance.run_dir + "/paused"; }
 
 void notify(const std::string& state) { sd_notify(0, state.c_str()); }
 
@@ -42,6 +43,7 @@ Result<> Daemon::run() {
   const auto ended = loop_->run();
   notify("STOPPING=1");
   events_.close();  // API calls that wait for events end
+  leases_->close();
   if (scrape_) scrape_->stop();
   api_->stop();
   return ended;
@@ -55,13 +57,14 @@ Result<> Daemon::set_up() {
   loop_ = std::move(*loop);
   auto opened = open_store(first_model_);
   if (!opened) return std::unexpected(opened.error());
-  auto leases = LeaseService::make(appliance, std::move(*opened), [this](LeaseService::Told told) {
-    events_.record({.level = told.warning ? EventLevel::warning : EventLevel::info,
-                    .kind = event::kLeases,
-                    .vrf = std::move(told.vrf),
-                    .interface = {},
-                    .text = std::move(told.text)});
-  });
+  auto leases = LeaseService::make(
+      appliance, std::move(*opened), first_model_.store.lease_grace_s, [this](LeaseService::Told told) {
+        events_.record({.level = told.warning ? EventLevel::warning : EventLevel::info,
+                        .kind = event::kLeases,
+                        .vrf = std::move(told.vrf),
+                        .interface = {},
+                        .text = std::move(told.text)});
+      });
   if (!leases) return std::unexpected(leases.error());
   leases_ = std::move(*leases);
   auto adapters = Adapters::make(
@@ -71,17 +74,35 @@ Result<> Daemon::set_up() {
   machine_.emplace(adapters_->machine());
   if (sd_watchdog_enabled(0, &watchdog_us_) <= 0) watchdog_us_ = 0;
   machine_->moved = [this] { still_moving(); };
+  pauses_.emplace(
+      PauseService::Parts{.loop = *loop_,
+                          .events = events_,
+                          .directory = paused_directory(appliance),
+                          .kea_group = [this](const std::string& vrf) { return kea_group(vrf); },
+                          .model = [this] { return reconciler_->model(); },
+                          .changed = [this](const leases::Pause& pause) { statics_->pause_changed(pause); }});
   statics_.emplace(StaticService::Parts{
       .loop = *loop_,
       .dataplane = *adapters_->dataplane,
       .events = events_,
       .snapshot = [this] { return reconciler_->model() ? &reconciler_->desired().snapshot : nullptr; },
       .moved = [this] { still_moving(); },
+      .paused =
+          [this](const StaticEntry& entry) {
+            if (entry.kind == StaticKind::circuit) return false;
+            return pauses_->paused(
+                entry.vrf,
+                entry.kind == StaticKind::mac ? leases::PauseKind::mac : leases::PauseKind::client_id,
+                entry.identity);
+          },
       .kea_directory = static_directory(appliance),
       .kea_group = [this](const std::string& vrf) { return kea_group(vrf); }});
   machine_->before_publish = [this](const Snapshot& snapshot) { statics_->sync(snapshot); };
   renderer_.emplace(
-      *adapters_->keas, static_directory(appliance),
+      *adapters_->keas,
+      KeaRenderer::Facts{.static_directory = static_directory(appliance),
+                         .paused_directory = paused_directory(appliance),
+                         .lease_grace_s = first_model_.store.lease_grace_s},
       [this](const KeaSpec& spec, Durability durability) { return leases_->hook_of(spec, durability); });
   reconciler_.emplace(Reconciler::Setup{
       .machine = *machine_,
@@ -99,6 +120,7 @@ Result<> Daemon::set_up() {
                          .machine = *machine_,
                          .events = events_,
                          .statics = *statics_,
+                         .pauses = *pauses_,
                          .config_path = options_.config,
                          .started_ms = started_ms_,
                          .moved_ms = moved_ms_,
@@ -157,11 +179,14 @@ void Daemon::still_moving() {
 }
 
 void Daemon::start_serving() {
+  pauses_->start(leases_->store());
   statics_->start(leases_->store());
   auto report = reconciler_->change(first_model_);
   watch_dataplane();
   if (report) after_change(*report);  // the first change is never refused
   housekeeping();
+  leases_->start_keeping(
+      [this](const std::set<std::string>& vrfs) { loop_->post([this, vrfs] { restart_keas(vrfs); }); });
   events_.record({.level = EventLevel::info,
                   .kind = event::kStarted,
                   .vrf = {},
@@ -357,6 +382,7 @@ void Daemon::after_change(const ChangeReport& report) {
   event_watch_.changed(*reconciler_, *machine_, report);
   renderer_->keep_only(reconciler_->desired().keas);
   statics_->sync(reconciler_->desired().snapshot);
+  pauses_->write_all();
   leases_->follow(reconciler_->desired());
   stop_stray_keas();
   set_retry_timer();
@@ -366,6 +392,19 @@ void Daemon::set_retry_timer() {
   std::uint64_t when_ms = EventLoop::now_ms() + kNextHopCheckMs;
   if (const auto retry = reconciler_->next_retry_ms()) when_ms = std::min(when_ms, *retry);
   if (auto timer = loop_->at(when_ms, [this] { refresh(false); })) retry_timer_ = std::move(*timer);
+}
+
+// With leases from the store. One whose start is being prepared has its turn at the next housekeeping.
+void Daemon::restart_keas(const std::set<std::string>& vrfs) {
+  keas_to_restart_.insert(vrfs.begin(), vrfs.end());
+  std::erase_if(keas_to_restart_, [this](const std::string& vrf) {
+    return std::ranges::none_of(reconciler_->desired().keas,
+                                [&](const auto& kea) { return kea.second.spec.vrf_name == vrf; });
+  });
+  for (const auto& [id, kea] : reconciler_->desired().keas) {
+    if (keas_to_restart_.contains(kea.spec.vrf_name) && adapters_->keas->restart(id))
+      keas_to_restart_.erase(kea.spec.vrf_name);
+  }
 }
 
 // ---- events ----------------------------------------------------------------------------------------
@@ -447,6 +486,7 @@ void Daemon::housekeeping() {
   adapters_->dataplane->tick(EventLoop::now_ms());
   event_watch_.dataplane(adapters_->dataplane->status());
   on_keas();
+  if (!keas_to_restart_.empty()) restart_keas({});
   look_at_servers();
   purge_what_ended();
   still_moving();

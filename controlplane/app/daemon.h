@@ -19,6 +19,7 @@
 #include "controlplane/app/link_watch.h"
 #include "controlplane/app/loop_control.h"
 #include "controlplane/app/options.h"
+#include "controlplane/app/pause_service.h"
 #include "controlplane/app/purges.h"
 #include "controlplane/app/server_watch.h"
 #include "controlplane/app/static_service.h"
@@ -60,6 +61,7 @@ class Daemon {
   void on_links();
   void on_keas();
   void housekeeping();
+  void restart_keas(const std::set<std::string>& vrfs);
   void look_at_keas();
   void look_at_servers();
 
@@ -77,6 +79,7 @@ class Daemon {
   std::optional<Machine> machine_;
   std::optional<KeaRenderer> renderer_;
   std::optional<Reconciler> reconciler_;
+  std::optional<PauseService> pauses_;
   std::optional<StaticService> statics_;
   std::optional<LoopControl> control_;
   std::optional<api::ApiServer> api_;
@@ -92,6 +95,7 @@ class Daemon {
   std::uint64_t watchdog_us_ = 0;  // systemd's limit; 0: it does not watch
   std::uint64_t watchdog_told_ms_ = 0;
   Purges purges_;
+  std::set<std::string> keas_to_restart_;                    // not possible yet
   std::pair<bool, std::uint32_t> dataplane_seen_{false, 0};  // connected, connects
   ServerWatch server_watch_;
 };

@@ -67,8 +67,13 @@ Result<std::unique_ptr<store::Store>> open_store(const Model& model) {
   return std::move(*opened);
 }
 
-LeaseService::LeaseService(const Appliance& appliance, std::unique_ptr<store::Store> store, Tell tell)
-    : gate_directory_(appliance.run_dir + "/gate"), store_(std::move(store)), tell_(std::move(tell)) {
+LeaseService::LeaseService(const Appliance& appliance, std::unique_ptr<store::Store> store,
+                           std::uint32_t grace_s, Tell tell)
+    : gate_directory_(appliance.run_dir + "/gate"),
+      clock_file_(appliance.run_dir + "/clock"),
+      grace_s_(grace_s),
+      store_(std::move(store)),
+      tell_(std::move(tell)) {
   const auto on_store = [this](bool takes, const std::string& why) {
     if (takes)
       tell_({.text = "the store takes leases again"});
@@ -77,17 +82,36 @@ LeaseService::LeaseService(const Appliance& appliance, std::unique_ptr<store::St
   };
   gate_ = std::make_unique<leases::Gate>(*store_, "/xdp-kea/v1/gate/" + appliance.name, on_store);
   worker_ = std::thread([this] { work(); });
+  follower_ = std::make_unique<leases::LeaseFollower>(*store_);
+}
+
+void LeaseService::start_keeping(std::function<void(const std::set<std::string>& vrfs)> restart_keas) {
+  keeper_ = std::make_unique<LeaseKeeper>(
+      LeaseKeeper::Parts{.store = *store_,
+                         .follower = *follower_,
+                         .grace_s = grace_s_,
+                         .clock_file = clock_file_,
+                         .vrfs = [this] { return kept(); },
+                         .tell =
+                             [this](bool warning, std::string vrf, std::string text) {
+                               tell_({.warning = warning, .vrf = std::move(vrf), .text = std::move(text)});
+                             },
+                         .restart_keas = std::move(restart_keas)});
 }
 
 Result<std::unique_ptr<LeaseService>> LeaseService::make(const Appliance& appliance,
-                                                         std::unique_ptr<store::Store> store, Tell tell) {
+                                                         std::unique_ptr<store::Store> store,
+                                                         std::uint32_t grace_s, Tell tell) {
   const std::string directory = appliance.run_dir + "/gate";
   if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
     return std::unexpected(errno_error("cannot make " + directory));
-  return std::unique_ptr<LeaseService>(new LeaseService(appliance, std::move(store), std::move(tell)));
+  return std::unique_ptr<LeaseService>(
+      new LeaseService(appliance, std::move(store), grace_s, std::move(tell)));
 }
 
 LeaseService::~LeaseService() {
+  keeper_.reset();
+  follower_.reset();
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
@@ -140,29 +164,47 @@ bool LeaseService::keeps(const std::string& vrf) const {
   return kept_.contains(vrf);
 }
 
-Result<std::vector<leases::Record>> LeaseService::list(const std::string& vrf) {
-  std::vector<leases::Record> records;
+std::set<std::string> LeaseService::kept() const {
+  const std::scoped_lock lock(mutex_);
+  return kept_;
+}
+
+Result<LeaseService::RecordPage> LeaseService::page(const std::string& vrf, Ip4 behind) {
+  const std::string prefix = leases::lease_prefix(vrf);
+  const auto found = store_->range({.from = leases::lease_key(vrf, behind) + '\0',
+                                    .to = store::end_of_prefix(prefix),
+                                    .limit = kPageKeys});
+  if (!found) return std::unexpected(found.error().error);
+  RecordPage page{.records = {}, .last = !found->more};
   std::uint64_t bad = 0;
   std::string first_bad;
   leases::RecordReader reader;
-  const std::string prefix = leases::lease_prefix(vrf);
-  store::Range range{.from = prefix, .to = store::end_of_prefix(prefix), .limit = kPageKeys};
-  for (;;) {
-    const auto page = store_->range(range);
-    if (!page) return std::unexpected(page.error().error);
-    for (const store::KeyValue& item : page->items) {
-      auto record = reader.read(item.value);
-      if (record)
-        records.push_back(std::move(*record));
-      else if (bad++ == 0)
-        first_bad = item.key + ": " + record.error().message;
-    }
-    if (!page->more || page->items.empty()) break;
-    range.from = page->items.back().key + '\0';
-    range.at = page->revision;
+  for (const store::KeyValue& item : found->items) {
+    auto record = reader.read(item.value);
+    if (record)
+      page.records.push_back(std::move(*record));
+    else if (bad++ == 0)
+      first_bad = item.key + ": " + record.error().message;
   }
   if (bad != 0) tell_bad(vrf, bad, first_bad);
-  return records;
+  return page;
+}
+
+Result<std::optional<LeaseService::Found>> LeaseService::find(const std::string& vrf, Ip4 address) {
+  const std::string key = leases::lease_key(vrf, address);
+  const auto found = store_->range({.from = key, .to = {}});
+  if (!found) return std::unexpected(found.error().error);
+  if (found->items.empty()) return std::optional<Found>();
+  leases::RecordReader reader;
+  auto record = reader.read(found->items.front().value);
+  if (!record) return std::unexpected(Error(record.error()).in(key));
+  return Found{std::move(*record), found->items.front().modified};
+}
+
+std::string LeaseService::value_before(const std::string& key, store::Revision revision) {
+  if (revision <= 1) return {};
+  const auto found = store_->range({.from = key, .to = {}, .limit = 0, .at = revision - 1});
+  return found && !found->items.empty() ? found->items.front().value : std::string();
 }
 
 void LeaseService::tell_bad(const std::string& vrf, std::uint64_t count, const std::string& first) const {
@@ -205,17 +247,18 @@ Result<> LeaseService::make_ready(const kea::Start& start) {
   if (!restored) return std::unexpected(restored.error());
   if (restored->leases != 0 || restored->imported != 0 || restored->queued != 0)
     tell_({.vrf = spec.vrf_name,
-           .text = "Kea starts with " + std::to_string(restored->leases) + " leases of the store" +
-                   (restored->outside == 0 ? ""
-                                           : ", " + std::to_string(restored->outside) +
-                                                 " of them in no subnet of the configuration") +
-                   (restored->expired == 0 ? "" : ", " + std::to_string(restored->expired) + " were over") +
-                   (restored->imported == 0 ? ""
-                                            : ", " + std::to_string(restored->imported) +
-                                                  " lines of its own file were taken over") +
-                   (restored->queued == 0
-                        ? ""
-                        : ", " + std::to_string(restored->queued) + " changes were in its queue")});
+           .text =
+               "Kea starts with " + std::to_string(restored->leases) + " leases of the store" +
+               (restored->outside == 0 ? ""
+                                       : ", " + std::to_string(restored->outside) +
+                                             " of them in no subnet of the configuration") +
+               (restored->expired == 0 ? "" : ", " + std::to_string(restored->expired) + " of them over") +
+               (restored->imported == 0
+                    ? ""
+                    : ", " + std::to_string(restored->imported) + " lines of its own file were taken over") +
+               (restored->queued == 0
+                    ? ""
+                    : ", " + std::to_string(restored->queued) + " changes were in its queue")});
   if (restored->bad != 0) tell_bad(spec.vrf_name, restored->bad, restored->first_bad);
   return {};
 }

@@ -7,13 +7,16 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "controlplane/app/lease_keeper.h"
 #include "controlplane/kea/render.h"
 #include "controlplane/kea/supervisor.h"
+#include "controlplane/leases/follower.h"
 #include "controlplane/leases/gate.h"
 #include "controlplane/leases/kea_file.h"
 #include "controlplane/reconcile/desired.h"
@@ -39,7 +42,11 @@ class LeaseService {
   // The directory for the gate's sockets is run_dir/gate.
   [[nodiscard]] static Result<std::unique_ptr<LeaseService>> make(const Appliance& appliance,
                                                                   std::unique_ptr<store::Store> store,
-                                                                  Tell tell);
+                                                                  std::uint32_t grace_s, Tell tell);
+  // From now on looks after leases as time goes by. restart_keas: from a thread of the service.
+  void start_keeping(std::function<void(const std::set<std::string>& vrfs)> restart_keas);
+  // Nobody waits for changes of leases any more.
+  void close() { follower_->close(); }
   ~LeaseService();
 
   [[nodiscard]] store::Store& store() { return *store_; }
@@ -56,8 +63,24 @@ class LeaseService {
 
   // Whether the leases of the VRF are in the store, as of the last follow().
   [[nodiscard]] bool keeps(const std::string& vrf) const;
-  // The leases of a VRF in the order of their addresses. Values that are no lease are left out, and told.
-  [[nodiscard]] Result<std::vector<leases::Record>> list(const std::string& vrf);
+  // VRFs of which that is so.
+  [[nodiscard]] std::set<std::string> kept() const;
+  // How long after its end a lease is kept.
+  [[nodiscard]] std::uint64_t grace_s() const { return grace_s_; }
+  [[nodiscard]] leases::LeaseFollower& follower() { return *follower_; }
+  // Leases of a VRF behind an address, in order. Values that are no lease are left out, and told.
+  struct RecordPage {
+    std::vector<leases::Record> records;
+    bool last = false;
+  };
+  [[nodiscard]] Result<RecordPage> page(const std::string& vrf, Ip4 behind);
+  struct Found {
+    leases::Record record;
+    store::Revision modified = 0;
+  };
+  [[nodiscard]] Result<std::optional<Found>> find(const std::string& vrf, Ip4 address);
+  // What the key had before the revision changed it; empty if that is not known (any more).
+  [[nodiscard]] std::string value_before(const std::string& key, store::Revision revision);
 
   // Makes Kea's lease file from the store, in a thread of the service: kea::Prepare.
   void prepare(const kea::Start& start, std::function<void(Result<>)> done);
@@ -67,12 +90,15 @@ class LeaseService {
     kea::Start start;
     std::function<void(Result<>)> done;
   };
-  LeaseService(const Appliance& appliance, std::unique_ptr<store::Store> store, Tell tell);
+  LeaseService(const Appliance& appliance, std::unique_ptr<store::Store> store, std::uint32_t grace_s,
+               Tell tell);
   void work();
   void tell_bad(const std::string& vrf, std::uint64_t count, const std::string& first) const;
   [[nodiscard]] Result<> make_ready(const kea::Start& start);
 
   std::string gate_directory_;
+  std::string clock_file_;
+  std::uint32_t grace_s_ = 0;
   std::unique_ptr<store::Store> store_;
   Tell tell_;
   std::unique_ptr<leases::Gate> gate_;
@@ -83,6 +109,8 @@ class LeaseService {
   std::deque<Job> jobs_;
   bool stopping_ = false;
   std::thread worker_;
+  std::unique_ptr<leases::LeaseFollower> follower_;
+  std::unique_ptr<LeaseKeeper> keeper_;  // ends first
 };
 
 }  // namespace xk::kead

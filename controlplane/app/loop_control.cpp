@@ -1,12 +1,11 @@
 #include "controlplane/app/loop_control.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <future>
 
 #include "controlplane/api/api_server.h"
 #include "controlplane/app/explain.h"
+#include "controlplane/app/loop_call.h"
 #include "controlplane/app/metrics.h"
 #include "controlplane/app/views.h"
 #include "controlplane/config/config.h"
@@ -21,31 +20,6 @@ using api::Failure;
 
 constexpr std::size_t kPagesMax = 100'000;
 
-std::unexpected<Failure> failure(int status, std::string message) {
-  return std::unexpected(Failure{status, {std::move(message)}});
-}
-
-std::unexpected<Failure> too_late(std::chrono::milliseconds waited, bool begun) {
-  const std::string seconds =
-      std::to_string(std::chrono::duration_cast<std::chrono::seconds>(waited).count());
-  return failure(503, begun ? "xdp-kead is still at it after " + seconds +
-                                  " s, and goes on: xdp-keactl events tells how it ends"
-                            : "xdp-kead has been busy with another change for " + seconds +
-                                  " s; this was not begun: try again later");
-}
-
-std::string lease_state(const kea::Lease& lease, std::uint64_t now_s) {
-  switch (lease.state) {
-    case kea::LeaseState::declined:
-      return "declined";
-    case kea::LeaseState::expired:
-      return "expired";
-    case kea::LeaseState::active:
-      break;
-  }
-  return lease.expires_unix_s() <= now_s ? "expired" : "active";
-}
-
 std::uint64_t unix_s() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());
@@ -53,31 +27,17 @@ std::uint64_t unix_s() {
 
 }  // namespace
 
-struct LoopControl::Page {
-  std::vector<api::LeaseView> leases;
-  Ip4 next_from{};
-};
+std::unexpected<Failure> LoopControl::failure(int status, std::string message) {
+  return std::unexpected(Failure{status, {std::move(message)}});
+}
 
-template <typename T>
-Answer<T> LoopControl::on_loop(std::chrono::milliseconds at_most, std::function<Answer<T>()> call) {
-  auto promise = std::make_shared<std::promise<Answer<T>>>();
-  std::future<Answer<T>> answer = promise->get_future();
-  auto taken = std::make_shared<std::atomic<bool>>(false);  // by the loop, which makes the call, or by us
-  const bool posted = parts_.loop.post([this, promise = std::move(promise), taken, call = std::move(call)] {
-    if (taken->exchange(true)) return;
-    if (parts_.reconciler.model() == nullptr) {
-      promise->set_value(failure(503, "xdp-kead is still starting"));
-      return;
-    }
-    promise->set_value(call());
-  });
-  if (!posted) return failure(503, "xdp-kead is stopping");
-  if (answer.wait_for(at_most) != std::future_status::ready) return too_late(at_most, taken->exchange(true));
-  try {
-    return answer.get();
-  } catch (const std::future_error&) {  // the loop ended before the call was made
-    return failure(503, "xdp-kead is stopping");
-  }
+std::unexpected<Failure> LoopControl::too_late(std::chrono::milliseconds waited, bool begun) {
+  const std::string seconds =
+      std::to_string(std::chrono::duration_cast<std::chrono::seconds>(waited).count());
+  return failure(503, begun ? "xdp-kead is still at it after " + seconds +
+                                  " s, and goes on: xdp-keactl events tells how it ends"
+                            : "xdp-kead has been busy with another change for " + seconds +
+                                  " s; this was not begun: try again later");
 }
 
 Answer<api::StatusView> LoopControl::status() {
@@ -159,94 +119,6 @@ Answer<std::string> LoopControl::kea_command(const std::string& vrf, const std::
     if (answer) return std::move(*answer);
     return failure(answer.error().system_errno == EINVAL ? 400 : 502, std::move(answer.error().message));
   });
-}
-
-// ---- leases ----------------------------------------------------------------------------------------
-
-Answer<std::vector<std::string>> LoopControl::kea_vrfs(const std::string& vrf) {
-  return on_loop<std::vector<std::string>>([this, vrf]() -> Answer<std::vector<std::string>> {
-    if (!vrf.empty()) {
-      if (const auto id = kea_of(vrf); !id) return std::unexpected(id.error());
-      return std::vector{vrf};
-    }
-    std::vector<std::string> names;
-    for (const Vrf& each : parts_.reconciler.model()->vrfs) {
-      if (each.engine == Engine::kea) names.push_back(each.name);
-    }
-    return names;
-  });
-}
-
-// Each page is a turn of its own on the loop: a long list holds nobody up.
-Answer<LoopControl::Page> LoopControl::lease_page(const std::string& vrf, Ip4 from) {
-  return on_loop<Page>([this, vrf, from]() -> Answer<Page> {
-    const auto id = kea_of(vrf);
-    if (!id) return std::unexpected(id.error());
-    const auto answer = parts_.machine.keas.command(*id, kea::lease_page_request(from));
-    if (!answer) return failure(502, answer.error().message);
-    const auto rows = kea::parse_lease_page(*answer);
-    if (!rows) return failure(502, "vrf " + vrf + ": " + rows.error().message);
-    const Vrf* model = find_vrf(*parts_.reconciler.model(), vrf);
-    const std::uint64_t now_s = unix_s();
-    Page page;
-    for (const kea::Lease& lease : rows->leases) {
-      const auto subnet = std::ranges::find(model->subnets, lease.subnet_id, &Subnet::id);
-      page.leases.push_back(
-          {.vrf = vrf,
-           .address = to_string(lease.address),
-           .mac = lease.mac,
-           .client_id = lease.client_id,
-           .hostname = lease.hostname,
-           .state = lease_state(lease, now_s),
-           .subnet = subnet == model->subnets.end() ? "" : to_string(subnet->prefix),
-           .attachment = attachment_of_circuit(parts_.reconciler.desired(), *id, lease.circuit_id, lease.mac),
-           .lease_time_s = lease.valid_lifetime_s,
-           .expires_unix_s = lease.expires_unix_s(),
-           .server = "kea"});
-    }
-    if (!rows->last) page.next_from = rows->next_from;
-    return page;
-  });
-}
-
-// Of a VRF whose leases are in the store: all of them, whether its Kea runs or not.
-Answer<std::vector<api::LeaseView>> LoopControl::stored_leases(const std::string& vrf) {
-  auto records = parts_.leases.list(vrf);
-  if (!records) return failure(502, "vrf " + vrf + ": " + records.error().message);
-  std::vector<api::LeaseView> views;
-  const std::uint64_t now_s = unix_s();
-  for (const leases::Record& record : *records) views.push_back(lease_view(record, now_s));
-  return views;
-}
-
-Answer<std::vector<api::LeaseView>> LoopControl::leases(const std::string& vrf) {
-  const auto names = kea_vrfs(vrf);
-  if (!names) return std::unexpected(names.error());
-  std::vector<api::LeaseView> all;
-  std::vector<std::string> silent;
-  for (const std::string& name : *names) {
-    if (parts_.leases.keeps(name)) {
-      auto stored = stored_leases(name);
-      if (!stored) return std::unexpected(stored.error());
-      std::ranges::move(*stored, std::back_inserter(all));
-      continue;
-    }
-    Ip4 from{};
-    for (std::size_t pages = 0; pages < kPagesMax; ++pages) {
-      auto page = lease_page(name, from);
-      if (!page) {
-        // One Kea that does not answer hides no other's leases, unless it alone was asked.
-        if (!vrf.empty() || page.error().status == 503) return std::unexpected(page.error());
-        silent.push_back(page.error().messages.front());
-        break;
-      }
-      std::ranges::move(page->leases, std::back_inserter(all));
-      from = page->next_from;
-      if (from.is_zero()) break;
-    }
-  }
-  if (all.empty() && !silent.empty()) return std::unexpected(Failure{502, std::move(silent)});
-  return all;
 }
 
 // ---- static leases ---------------------------------------------------------------------------------
@@ -394,7 +266,8 @@ Answer<std::string> LoopControl::metrics() {
                               .machine = parts_.machine,
                               .uptime_ms = EventLoop::now_ms() - parts_.started_ms,
                               .store = parts_.leases.health(),
-                              .gates = parts_.leases.gates()});
+                              .gates = parts_.leases.gates(),
+                              .pools = pools_now("")});
     if (!text) return failure(500, std::move(text.error().message));
     return std::move(*text);
   });

@@ -13,6 +13,7 @@
 #include "controlplane/app/event_log.h"
 #include "controlplane/app/event_loop.h"
 #include "controlplane/app/lease_service.h"
+#include "controlplane/app/pause_service.h"
 #include "controlplane/app/static_service.h"
 #include "controlplane/reconcile/reconciler.h"
 
@@ -27,6 +28,7 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
     const Machine& machine;
     EventLog& events;
     StaticService& statics;
+    PauseService& pauses;
     std::string config_path;
     std::uint64_t started_ms = 0;  // EventLoop::now_ms()
     // When the loop or a step of a change last moved, as now_ms() has it.
@@ -51,14 +53,21 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
   [[nodiscard]] api::Answer<std::vector<api::VrfView>> vrfs() override;
   [[nodiscard]] api::Answer<std::vector<api::AttachmentView>> attachments() override;
   [[nodiscard]] api::Answer<api::AllCountersView> counters() override;
-  [[nodiscard]] api::Answer<std::vector<api::LeaseView>> leases(const std::string& vrf) override;
+  [[nodiscard]] api::Answer<api::LeasePageView> leases(const api::LeaseQuery& query) override;
+  // Not on the loop: the caller's thread waits.
+  [[nodiscard]] api::Answer<api::LeaseWatchView> lease_changes(const api::LeaseWatchQuery& query) override;
+  [[nodiscard]] api::Answer<api::LeaseDeletedView> delete_lease(
+      const api::LeaseDeleteRequest& request) override;
+  [[nodiscard]] api::Answer<std::vector<api::PoolView>> pools(const std::string& vrf) override;
+  [[nodiscard]] api::Answer<std::vector<api::PauseView>> pauses(const std::string& vrf) override;
+  [[nodiscard]] api::Answer<std::vector<api::PauseView>> pause(const api::PauseRequest& request) override;
+  [[nodiscard]] api::Answer<std::vector<api::PauseView>> resume(const api::PauseRequest& request) override;
   // Changes wait for the store on the caller's thread, one after the other.
   [[nodiscard]] api::Answer<api::StaticPageView> static_leases(const api::StaticQuery& query) override;
   [[nodiscard]] api::Answer<api::StaticDoneView> add_static_leases(
       const api::StaticRequest& request) override;
   [[nodiscard]] api::Answer<api::StaticDoneView> delete_static_leases(
       const api::StaticRequest& request) override;
-  [[nodiscard]] api::Answer<std::vector<api::LeaseView>> stored_leases(const std::string& vrf);
   [[nodiscard]] api::Answer<std::vector<api::KeaView>> keas() override;
   [[nodiscard]] api::Answer<std::vector<api::ServerView>> servers() override;
   [[nodiscard]] api::Answer<std::string> kea_command(const std::string& vrf,
@@ -92,7 +101,18 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
   [[nodiscard]] api::Answer<std::vector<std::string>> kea_vrfs(const std::string& vrf);
   // One page of a VRF's leases, and where the next one starts (0: that was all).
   struct Page;
-  [[nodiscard]] api::Answer<Page> lease_page(const std::string& vrf, Ip4 from);
+  [[nodiscard]] api::Answer<Page> kea_page(const std::string& vrf, Ip4 from);
+  [[nodiscard]] api::Answer<Page> stored_page(const std::string& vrf, Ip4 from);
+  // What a lease is, and the places where it may be.
+  struct Held;
+  [[nodiscard]] api::Answer<Held> held(const api::LeaseDeleteRequest& request);
+  [[nodiscard]] api::Answer<bool> erase_in_kea(VrfId vrf, Ip4 address);
+  // On the loop.
+  [[nodiscard]] std::vector<api::PoolView> pools_now(const std::string& vrf) const;
+  [[nodiscard]] api::Answer<std::vector<api::PauseView>> act_on_pause(const api::PauseRequest& request,
+                                                                      bool pause);
+  [[nodiscard]] static std::unexpected<api::Failure> failure(int status, std::string message);
+  [[nodiscard]] static std::unexpected<api::Failure> too_late(std::chrono::milliseconds waited, bool begun);
 
   // Which of the addresses wanted are leased by Kea's clients now.
   [[nodiscard]] api::Answer<StaticService::Leased> leased_now(const api::StaticRequest& request);
@@ -103,6 +123,7 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
 
   Parts parts_;
   std::mutex static_mutex_;  // held through a change of static leases
+  std::mutex pause_mutex_;   // held through a change of what is paused
 };
 
 }  // namespace xk::kead

@@ -101,6 +101,48 @@ void write_vrfs(const Reconciler& reconciler, const Views& views, MetricsText& o
     out.sample({{"vrf", vrf.name}}, vrf.queue_depth);
 }
 
+// By subnet: a subnet's pools together.
+void write_pools(const std::vector<api::PoolView>& pools, MetricsText& out) {
+  std::map<std::pair<std::string, std::string>, api::PoolView> subnets;
+  for (const api::PoolView& pool : pools) {
+    if (!pool.counted) continue;
+    api::PoolView& sum = subnets[{pool.vrf, pool.subnet}];
+    for (const auto member :
+         {&api::PoolView::size, &api::PoolView::excluded, &api::PoolView::own, &api::PoolView::used,
+          &api::PoolView::leased, &api::PoolView::declined, &api::PoolView::fixed, &api::PoolView::available,
+          &api::PoolView::expired, &api::PoolView::kept})
+      sum.*member += pool.*member;
+    const std::uint64_t next = pool.next_expires_unix_s;
+    if (next != 0 && (sum.next_expires_unix_s == 0 || next < sum.next_expires_unix_s))
+      sum.next_expires_unix_s = next;
+    sum.paused += pool.paused.empty() ? "" : "1";
+  }
+  const auto family = [&](const char* name, const char* help, std::uint64_t api::PoolView::* member) {
+    out.family(name, "gauge", help);
+    for (const auto& [where, sum] : subnets)
+      out.sample({{"vrf", where.first}, {"subnet", where.second}}, sum.*member);
+  };
+  using View = api::PoolView;
+  family("xdpkea_pool_size", "Addresses of the subnet's pools.", &View::size);
+  family("xdpkea_pool_excluded", "Addresses of the pools that the configuration excludes.", &View::excluded);
+  family("xdpkea_pool_own", "Gateways and server identifiers in the pools.", &View::own);
+  family("xdpkea_pool_used", "Addresses that are leased, declined or a static lease's.", &View::used);
+  family("xdpkea_pool_leased", "Addresses that clients have leased now.", &View::leased);
+  family("xdpkea_pool_declined", "Addresses on which a client has found another host.", &View::declined);
+  family("xdpkea_pool_static", "Addresses of static leases that Kea has not leased.", &View::fixed);
+  family("xdpkea_pool_available", "Addresses that a client can be given: size - excluded - own - used.",
+         &View::available);
+  family("xdpkea_pool_expired", "Of those available: kept for the client that had the address.",
+         &View::expired);
+  family("xdpkea_pool_kept", "Leased although excluded, to the end of those leases.", &View::kept);
+  out.family("xdpkea_pool_next_expiry_seconds", "gauge", "When the next lease ends, in Unix time; 0: none.");
+  for (const auto& [where, sum] : subnets)
+    out.sample({{"vrf", where.first}, {"subnet", where.second}}, sum.next_expires_unix_s);
+  out.family("xdpkea_pool_paused", "gauge", "Pools of the subnet that are paused, or a part of them.");
+  for (const auto& [where, sum] : subnets)
+    out.sample({{"vrf", where.first}, {"subnet", where.second}}, sum.paused.size());
+}
+
 void write_keas(const Views& views, MetricsText& out) {
   const std::vector<api::KeaView> keas = views.keas();
   out.family("xdpkea_kea_running", "gauge", "Whether the VRF's Kea runs and answers.");
@@ -250,6 +292,7 @@ Result<std::string> metrics_text(const MetricsFacts& facts) {
   write_reconciler(facts.reconciler, out);
   write_vrfs(facts.reconciler, views, out);
   write_keas(views, out);
+  write_pools(facts.pools, out);
   write_leases(facts, out);
   write_servers(views, out);
   write_packets(*counters, out);

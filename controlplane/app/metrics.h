@@ -37,6 +37,7 @@ struct MetricsFacts {
   std::uint64_t uptime_ms = 0;
   store::Health store = {};
   std::vector<leases::GateStatus> gates = {};
+  std::vector<api::PoolView> pools = {};
 };
 [[nodiscard]] Result<std::string> metrics_text(const MetricsFacts& facts);
 

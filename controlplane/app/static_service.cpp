@@ -177,6 +177,20 @@ void StaticService::sync(const Snapshot& snapshot) {
   retry_soon();
 }
 
+void StaticService::pause_changed(const leases::Pause& pause) {
+  if (pause.kind == leases::PauseKind::pool) return;
+  StaticEntry who;
+  who.vrf = pause.vrf;
+  who.kind = pause.kind == leases::PauseKind::mac ? StaticKind::mac : StaticKind::client_id;
+  who.identity = pause.client;
+  const auto entry = leases_.find(who);
+  if (!entry) return;
+  if (auto told = feed_.changed({{entry, entry}}); !told) {
+    report(told.error().message);
+    retry_soon();
+  }
+}
+
 std::string StaticService::trouble() const {
   return store_trouble_.empty() ? feed_.trouble() : store_trouble_;
 }

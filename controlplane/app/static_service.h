@@ -15,6 +15,7 @@
 #include "controlplane/api/control.h"
 #include "controlplane/app/event_log.h"
 #include "controlplane/app/event_loop.h"
+#include "controlplane/leases/pauses.h"
 #include "controlplane/reconcile/reconciler.h"
 #include "controlplane/statics/decide.h"
 #include "controlplane/statics/feed.h"
@@ -29,14 +30,15 @@ class StaticService {
     EventLoop& loop;
     DataplaneLink& dataplane;
     EventLog& events;
-    std::function<const Snapshot*()> snapshot;  // what is or will be served; null: nothing yet
-    std::function<void()> moved;                // now and then while much is read
-    std::string kea_directory;                  // of the files for Kea; empty: there are none
+    std::function<const Snapshot*()> snapshot;       // what is or will be served; null: nothing yet
+    std::function<void()> moved;                     // now and then while much is read
+    std::function<bool(const StaticEntry&)> paused;  // whether its client is
+    std::string kea_directory;                       // of the files for Kea; empty: there are none
     std::function<unsigned(const std::string& vrf)> kea_group;  // of the user that a VRF's Kea runs as
   };
   explicit StaticService(Parts parts)
       : parts_(std::move(parts)),
-        feed_(leases_, parts_.dataplane),
+        feed_(leases_, parts_.dataplane, parts_.paused),
         files_(leases_, parts_.kea_directory, parts_.kea_group) {}
   ~StaticService();
   StaticService(const StaticService&) = delete;
@@ -48,6 +50,8 @@ class StaticService {
   void start(store::Store& store);
   // Before a snapshot is published, and when a dataplane may have come.
   void sync(const Snapshot& snapshot);
+  // A client is paused, or not any more: the dataplane leaves one that is to Kea.
+  void pause_changed(const leases::Pause& pause);
   [[nodiscard]] const statics::StaticLeases& leases() const { return leases_; }
   // What is wrong; empty: nothing.
   [[nodiscard]] std::string trouble() const;

@@ -97,7 +97,8 @@ class Views {
 // Says of each Kea what the gate in front of the store knows of it.
 void add_gates(const std::vector<leases::GateStatus>& gates, std::vector<api::KeaView>& keas);
 // A lease of the store as it is at this time.
-[[nodiscard]] api::LeaseView lease_view(const leases::Record& record, std::uint64_t now_unix_s);
+[[nodiscard]] api::LeaseView lease_view(const leases::Record& record, std::uint64_t now_unix_s,
+                                        std::uint64_t grace_s);
 // "eth1 200.300" of an attachment; empty if its port is not there.
 [[nodiscard]] std::string attachment_name(const Desired& desired, const AttachmentEntry& entry);
 

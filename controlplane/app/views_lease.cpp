@@ -29,22 +29,28 @@ void add_gates(const std::vector<leases::GateStatus>& gates, std::vector<api::Ke
   }
 }
 
-api::LeaseView lease_view(const leases::Record& record, std::uint64_t now_unix_s) {
+api::LeaseView lease_view(const leases::Record& record, std::uint64_t now_unix_s, std::uint64_t grace_s) {
   const auto expires = record.expires_unix_s();
   // Kea reclaims a lease some time after its end, and tells then.
   const bool over = expires && static_cast<std::uint64_t>(*expires) <= now_unix_s;
+  const auto end = static_cast<std::uint64_t>(record.start_unix_s) + record.valid_lifetime_s;
+  const std::uint64_t kept_s = record.state == leases::State::declined ? 0 : grace_s;
   return {
       .vrf = record.vrf,
       .address = to_string(record.address),
       .mac = leases::colon_hex(record.hardware_address),
       .client_id = leases::hex(record.client_id),
       .hostname = record.hostname,
-      .state = record.state == leases::State::active && over ? "expired" : leases::to_string(record.state),
+      .state = record.state != leases::State::expired && over ? "expired" : leases::to_string(record.state),
       .subnet = record.subnet.length == 0 ? "" : to_string(record.subnet),
       .attachment = record.attachment,
       .lease_time_s = record.valid_lifetime_s,
-      .expires_unix_s = static_cast<std::uint64_t>(record.start_unix_s) + record.valid_lifetime_s,
-      .server = record.engine};
+      .expires_unix_s = end,
+      .server = record.engine,
+      .start_unix_s = static_cast<std::uint64_t>(record.start_unix_s),
+      .kept_until_unix_s = end + kept_s,
+      .circuit_id = record.circuit_id,
+      .remote_id = record.remote_id};
 }
 
 }  // namespace xk::kead

@@ -89,6 +89,8 @@ ExitCode run(std::vector<std::string> args, const Console& console) {
   add_attachment(app, context);
   add_counters(app, context);
   add_lease(app, context);
+  add_pool(app, context);
+  add_client(app, context);
   add_static(app, context);
   add_kea(app, context);
   add_config(app, context);

@@ -12,6 +12,8 @@ void add_vrf(CLI::App& app, Context& context);
 void add_attachment(CLI::App& app, Context& context);
 void add_counters(CLI::App& app, Context& context);
 void add_lease(CLI::App& app, Context& context);
+void add_pool(CLI::App& app, Context& context);
+void add_client(CLI::App& app, Context& context);
 void add_static(CLI::App& app, Context& context);
 void add_kea(CLI::App& app, Context& context);
 void add_config(CLI::App& app, Context& context);

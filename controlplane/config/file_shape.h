@@ -93,6 +93,7 @@ struct FileEtcd {
 struct FileStore {
   Position at{};
   Given<Choice> backend{{static_cast<std::uint8_t>(StoreSettings{}.backend)}};  // of kStoreBackendNames
+  Given<std::uint32_t> lease_grace_s{StoreSettings{}.lease_grace_s};
   FileEtcd etcd;
 };
 
@@ -128,6 +129,7 @@ struct FileSubnet {
   Position at{};
   Given<Prefix4> prefix;
   Given<List<Range4>> pools;
+  Given<List<Range4>> exclude;
   Given<Ip4> gateway;
   Given<Ip4> server_identifier;
   Given<List<Ip4>> dns;
@@ -205,6 +207,7 @@ struct FileVrf {
   Given<Choice> engine{{static_cast<std::uint8_t>(Vrf{}.engine)}};  // of kEngineNames
   Given<std::uint32_t> queue_depth;
   Given<Choice> static_by{{static_cast<std::uint8_t>(Vrf{}.static_by)}};  // of kStaticByNames
+  Given<Choice> paused_renewals{{static_cast<std::uint8_t>(Vrf{}.paused_renewals)}};
   std::vector<FileSubnet> subnets;
   std::vector<FileAttachment> attachments;
   FileRelay relay;

@@ -219,6 +219,14 @@ const auto kStoreKeys = std::to_array<Key<FileStore>>({
       .example = "\"etcd\"",
       .words = kStoreBackendNames,
       .allowed = "a change needs a restart of xdp-kead"}},
+    {&FileStore::lease_grace_s,
+     {.name = "lease_grace_s",
+      .description =
+          "Seconds that a lease is kept for its client after its end: nobody else is given the address as "
+          "long as there is another one.",
+      .example = "86400",
+      .max = 31536000,
+      .allowed = "a change needs a restart of xdp-kead"}},
 });
 
 const auto kEtcdKeys = std::to_array<Key<FileEtcd>>({

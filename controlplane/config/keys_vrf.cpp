@@ -59,6 +59,13 @@ const auto kVrfKeys = std::to_array<Key<FileVrf>>({
           "template.",
       .example = "\"kea\"",
       .words = kStaticByNames}},
+    {&FileVrf::paused_renewals,
+     {.name = "paused_renewals",
+      .description =
+          "While a pool or a client is paused (`xdp-keactl pool pause`, `client pause`) there are no new "
+          "leases; this says whether those that are there are renewed.",
+      .example = "\"deny\"",
+      .words = kPausedRenewalsNames}},
 });
 
 const auto kSubnetChildren = std::to_array<std::string_view>({"options"});
@@ -73,12 +80,21 @@ const auto kSubnetKeys = std::to_array<Key<FileSubnet>>({
     {&FileSubnet::pools,
      {.name = "pools",
       .description =
-          "Ranges that Kea hands out. None may hold the gateway, the server identifier, the subnet's network "
-          "or broadcast address, for Kea would hand those out too.",
+          "Ranges, or addresses, that Kea hands out. Gateways and server identifiers in them are left out; "
+          "the subnet's network and broadcast address must not be in them.",
       .example = "[\"10.0.0.100-10.0.0.199\"]",
       .use = Use::kea,
       .max = 1024,
       .allowed = "inside the prefix, not overlapping"}},
+    {&FileSubnet::exclude,
+     {.name = "exclude",
+      .description =
+          "Ranges, or addresses, of the pools that are not handed out. A client that has leased one keeps it "
+          "to the end of its lease.",
+      .example = "[\"10.0.0.110\", \"10.0.0.120-10.0.0.129\"]",
+      .use = Use::kea,
+      .max = 4096,
+      .allowed = "inside the prefix"}},
     {&FileSubnet::gateway,
      {.name = "gateway",
       .description = "Default router of the clients (option 3).",

@@ -76,6 +76,7 @@ Parsed<Prefix4> prefix(std::string_view text) {
 
 Parsed<Range4> range(std::string_view text) {
   if (const auto whole = parse_range4(text)) return *whole;
+  if (const auto one = parse_ip4(text)) return Range4{*one, *one};
   const std::size_t dash = text.find('-');
   if (dash != std::string_view::npos) {
     const auto first = parse_ip4(text.substr(0, dash));
@@ -83,7 +84,7 @@ Parsed<Range4> range(std::string_view text) {
     if (first && last && *last < *first)
       return std::unexpected("ends before it begins; the lower address is first");
   }
-  return std::unexpected("is no range; it is two addresses, as in \"10.0.0.100-10.0.0.199\"");
+  return std::unexpected("is no range; it is two addresses, as in \"10.0.0.100-10.0.0.199\", or one");
 }
 
 Parsed<Mac> unicast_mac(std::string_view text) {

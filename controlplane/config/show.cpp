@@ -68,6 +68,7 @@ FileDataplane file_of(const DataplaneSettings& settings) {
 FileStore file_of(const StoreSettings& store) {
   FileStore file;
   file.backend = shown_choice(store.backend);
+  file.lease_grace_s = shown(store.lease_grace_s);
   return file;
 }
 
@@ -110,6 +111,7 @@ FileSubnet file_of(const Subnet& subnet, Engine engine) {
   file.server_identifier = shown_address(subnet.server_identifier);
   if (engine == Engine::relay) return file;
   file.pools = shown_list(subnet.pools);
+  file.exclude = shown_list(subnet.exclude);
   file.dns = shown_list(subnet.dns);
   file.domain = shown(subnet.domain);
   file.ntp = shown_list(subnet.ntp);
@@ -197,6 +199,7 @@ FileVrf file_of(const Vrf& vrf) {
   file.engine = shown_choice(vrf.engine);
   file.queue_depth = shown(std::uint32_t{vrf.queue_depth});
   file.static_by = shown_choice(vrf.static_by);
+  file.paused_renewals = shown_choice(vrf.paused_renewals);
   return file;
 }
 

@@ -82,6 +82,7 @@ Vrf validate_vrf(const FileConfig& config, const FileVrf& file, Mistakes& mistak
   vrf.engine = static_cast<Engine>(file.engine.value.index);
   vrf.queue_depth = queue_depth_of(config, file, mistakes);
   vrf.static_by = static_cast<StaticBy>(file.static_by.value.index);
+  vrf.paused_renewals = static_cast<PausedRenewals>(file.paused_renewals.value.index);
   vrf.kea = kea_settings_of(file.kea);
   vrf.origin = mistakes.origin(file.at);
   if (vrf.engine == Engine::native) {

@@ -110,6 +110,7 @@ void validate_dataplane(const FileDataplane& file, DataplaneSettings& out, Mista
 
 void validate_store(const FileStore& file, StoreSettings& out, Mistakes& mistakes) {
   out.backend = static_cast<StoreBackend>(file.backend.value.index);
+  out.lease_grace_s = file.lease_grace_s.value;
   const FileEtcd& etcd = file.etcd;
   // What is prepared for another backend changes nothing.
   if (out.backend == StoreBackend::etcd) {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <map>
 #include <utility>
 #include <vector>
 
@@ -60,29 +59,31 @@ void check_overlaps(const FileVrf& file, Mistakes& mistakes) {
   }
 }
 
-// What Kea would hand out although it is taken. Kea itself would not mind.
+bool check_inside(const Given<Range4>& range, const char* key, const Subnet& subnet, Mistakes& mistakes) {
+  if (subnet.prefix.contains(range.value.first) && subnet.prefix.contains(range.value.last)) return true;
+  mistakes.add(range.at, std::string(key) + ": " + quoted(to_string(range.value)) +
+                             " is not inside the subnet; allowed: " + hosts_text(subnet.prefix));
+  return false;
+}
+
+// What Kea would hand out although nobody can use it. Kea itself would not mind.
 void check_pool(const Given<Range4>& pool, const Subnet& subnet, Mistakes& mistakes) {
-  const std::string text = "pools: " + quoted(to_string(pool.value));
-  if (!subnet.prefix.contains(pool.value.first) || !subnet.prefix.contains(pool.value.last)) {
-    mistakes.add(pool.at, text + " is not inside the subnet; allowed: " + hosts_text(subnet.prefix));
-    return;
-  }
+  if (!check_inside(pool, "pools", subnet, mistakes)) return;
   const struct {
     Ip4 address;
     std::string_view what;
-  } taken[] = {{subnet.prefix.network, "the subnet's network address"},
-               {subnet.prefix.broadcast(), "the subnet's broadcast address"},
-               {subnet.gateway, "the gateway"},
-               {subnet.server_identifier, "the server_identifier"}};
-  for (const auto& [address, what] : taken) {
-    const bool gateway_again = what == "the server_identifier" && address == subnet.gateway;
-    if (address.is_zero() || gateway_again || !pool.value.contains(address)) continue;
-    mistakes.add(pool.at, text + " holds " + to_string(address) + ", " + std::string(what) +
-                              ", which Kea would hand out; leave it out of the pool");
+  } useless[] = {{subnet.prefix.network, "the subnet's network address"},
+                 {subnet.prefix.broadcast(), "the subnet's broadcast address"}};
+  for (const auto& [address, what] : useless) {
+    if (!pool.value.contains(address)) continue;
+    mistakes.add(pool.at, "pools: " + quoted(to_string(pool.value)) + " holds " + to_string(address) + ", " +
+                              std::string(what) + ", which Kea would hand out; leave it out of the pool");
   }
 }
 
 void check_pools(const FileSubnet& file, const Subnet& subnet, Mistakes& mistakes) {
+  for (const Given<Range4>& range : file.exclude.value)
+    static_cast<void>(check_inside(range, "exclude", subnet, mistakes));
   std::vector<const Given<Range4>*> pools;
   for (const Given<Range4>& pool : file.pools.value) {
     check_pool(pool, subnet, mistakes);
@@ -123,30 +124,6 @@ void check_addresses(const FileSubnet& file, const Subnet& subnet, Engine engine
   }
 }
 
-// A server identifier need not be in its own subnet. Where it is in another one of the VRF, it must
-// not be in that one's pools either.
-void check_foreign_identifiers(const FileVrf& file, Mistakes& mistakes) {
-  std::map<Ip4, const FileSubnet*> by_network;
-  for (const FileSubnet& subnet : file.subnets) {
-    if (subnet.prefix.good()) by_network.emplace(subnet.prefix.value.network, &subnet);
-  }
-  for (const FileSubnet& subnet : file.subnets) {
-    if (!subnet.server_identifier.good()) continue;
-    const Ip4 identifier = subnet.server_identifier.value;
-    const auto above = by_network.upper_bound(identifier);
-    if (above == by_network.begin()) continue;
-    const FileSubnet& holder = *std::prev(above)->second;
-    if (&holder == &subnet || !holder.prefix.value.contains(identifier)) continue;
-    for (const Given<Range4>& pool : holder.pools.value) {
-      if (!pool.value.contains(identifier)) continue;
-      mistakes.add(subnet.server_identifier.at, "server_identifier: " + quoted(to_string(identifier)) +
-                                                    " is in the pool " + quoted(to_string(pool.value)) +
-                                                    " in " + line_text(pool.at) +
-                                                    ", which Kea would hand out");
-    }
-  }
-}
-
 std::vector<Ip4> plain(const Given<List<Ip4>>& list) {
   std::vector<Ip4> out;
   for (const Given<Ip4>& address : list.value) out.push_back(address.value);
@@ -160,6 +137,7 @@ Subnet make_subnet(const FileSubnet& file, Mistakes& mistakes) {
   // when other subnets come and go: leases keep their subnet.
   subnet.id = subnet.prefix.network.value;
   for (const Given<Range4>& pool : file.pools.value) subnet.pools.push_back(pool.value);
+  for (const Given<Range4>& range : file.exclude.value) subnet.exclude.push_back(range.value);
   subnet.gateway = file.gateway.value;
   subnet.server_identifier =
       file.server_identifier.given() ? file.server_identifier.value : file.gateway.value;
@@ -230,7 +208,6 @@ void validate_subnets(const FileVrf& file, const Given<Prefix4>& handoff_prefix,
     check_pools(one, subnet, mistakes);
   }
   check_overlaps(file, mistakes);
-  check_foreign_identifiers(file, mistakes);
 }
 
 }  // namespace xk::config

@@ -149,6 +149,19 @@ Result<LeasePage> parse_lease_page(std::string_view text_of_answer, std::uint32_
   return page;
 }
 
+std::string lease_delete_request(Ip4 address) {
+  return json{{"command", "lease4-del"}, {"arguments", {{"ip-address", to_string(address)}}}}.dump();
+}
+
+Result<bool> parse_lease_deleted(std::string_view text_of_answer) {
+  const auto answer = parse_answer(text_of_answer);
+  if (!answer) return std::unexpected(answer.error());
+  if (answer->result == 0 || answer->result == 3) return answer->result == 0;
+  if (answer->result == 2)
+    return std::unexpected(Error{"Kea cannot delete leases: its hook libdhcp_lease_cmds.so is not loaded"});
+  return std::unexpected(Error{"Kea did not delete the lease: " + answer->text});
+}
+
 Result<std::vector<Lease>> list_leases(KeaServers& servers, VrfId vrf) {
   std::vector<Lease> all;
   Ip4 from{};

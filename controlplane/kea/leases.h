@@ -45,6 +45,10 @@ inline constexpr std::uint32_t kLeasePageSize = 1000;
 [[nodiscard]] Result<LeasePage> parse_lease_page(std::string_view answer,
                                                  std::uint32_t limit = kLeasePageSize);
 
+// The command that has Kea forget a lease, and whether its answer says that there was one.
+[[nodiscard]] std::string lease_delete_request(Ip4 address);
+[[nodiscard]] Result<bool> parse_lease_deleted(std::string_view answer);
+
 // All leases of a VRF, page by page, in the order of Kea. At most 2^24 of them.
 [[nodiscard]] Result<std::vector<Lease>> list_leases(KeaServers& servers, VrfId vrf);
 

@@ -15,6 +15,7 @@
 #include "controlplane/kea/render_parts.h"
 #include "controlplane/kea/template.h"
 #include "controlplane/model/names.h"
+#include "controlplane/model/pools.h"
 
 namespace xk::kea {
 
@@ -22,6 +23,7 @@ namespace {
 
 constexpr std::size_t kTemplateBytesMax = 1 << 20;
 constexpr std::uint32_t kThreadsMax = 4;
+constexpr std::uint32_t kHeldMinS = 3600;  // 0 would have Kea forget leases at their end
 
 std::string join(const std::vector<Ip4>& addresses) {
   std::string text;
@@ -78,12 +80,13 @@ Json options_part(const Subnet& subnet) {
   return options;
 }
 
-Json subnet_part(const Subnet& subnet) {
+Json subnet_part(const Vrf& vrf, const Subnet& subnet) {
   Json pools = Json::array();
-  for (const Range4& pool : subnet.pools)
-    pools.push_back({{"pool", to_string(pool.first) + " - " + to_string(pool.last)}});
+  for (const PoolParts& pool : pool_parts(vrf, subnet))
+    for (const Range4& piece : pool.pieces)
+      pools.push_back({{"pool", to_string(piece.first) + " - " + to_string(piece.last)}});
   const std::uint32_t lease_s = subnet.lease_time_s;
-  return Json{
+  Json part{
       {"id", subnet.id},
       {"subnet", to_string(subnet.prefix)},
       {"pools", std::move(pools)},
@@ -92,6 +95,8 @@ Json subnet_part(const Subnet& subnet) {
       {"rebind-timer", static_cast<std::uint32_t>(std::uint64_t{lease_s} * 7 / 8)},
       {"option-data", options_part(subnet)},
   };
+  set_excludes(part, subnet);
+  return part;
 }
 
 Json multi_threading_part(const Place& place) {
@@ -137,7 +142,34 @@ Json loggers_part(const Place& place) {
 }
 
 Json static_hook_part(const Place& place) {
-  return Json{{"library", place.static_hook.library}, {"parameters", {{"file", place.static_hook.file}}}};
+  return Json{{"library", place.static_hook.library},
+              {"parameters",
+               {{"file", place.static_hook.file},
+                {"paused-file", place.static_hook.paused_file},
+                {"lease-grace", place.lease_grace_s}}}};
+}
+
+// For our hook: a client that has leased such an address keeps it to the end of its lease.
+void set_excludes(Json& entry, const Subnet& subnet) {
+  if (subnet.exclude.empty()) return;
+  Json exclude = Json::array();
+  for (const Range4& range : subnet.exclude) exclude.push_back(to_string(range));
+  if (!entry.contains("user-context") || !entry["user-context"].is_object())
+    entry["user-context"] = Json::object();
+  entry["user-context"]["xdp-kea"] = Json{{"exclude", std::move(exclude)}};
+}
+
+// Kea forgets no lease that is over, of which there are no more than addresses: that is xdp-kead's to decide,
+// who knows when the clock was set. What Kea starts with is made from the store.
+void set_expiry(Json& dhcp4, const Place& place) {
+  Json& expiry = dhcp4["expired-leases-processing"];
+  if (!expiry.is_object()) expiry = Json::object();
+  if (place.gate.library.empty()) {
+    if (!expiry.contains("hold-reclaimed-time")) expiry["hold-reclaimed-time"] = place.lease_grace_s;
+    return;
+  }
+  expiry["flush-reclaimed-timer-wait-time"] = 0;
+  expiry["hold-reclaimed-time"] = std::max(place.lease_grace_s, kHeldMinS);
 }
 
 // In the order in which the dataplane looks for a client; flex-id is the line.
@@ -177,7 +209,7 @@ std::string file_text(const Json& document) {
 
 std::string render_kea_config(const Vrf& vrf, const Place& place) {
   Json subnets = Json::array();
-  for (const Subnet& subnet : vrf.subnets) subnets.push_back(subnet_part(subnet));
+  for (const Subnet& subnet : vrf.subnets) subnets.push_back(subnet_part(vrf, subnet));
 
   Json dhcp4 = Json::object();
   dhcp4["interfaces-config"] = interfaces_part(place);
@@ -186,6 +218,7 @@ std::string render_kea_config(const Vrf& vrf, const Place& place) {
   if (Json hooks = hooks_part(place, vrf.kea.durability, kDeclinePeriodS); !hooks.empty())
     dhcp4["hooks-libraries"] = std::move(hooks);
   dhcp4["decline-probation-period"] = kDeclinePeriodS;
+  set_expiry(dhcp4, place);
   dhcp4["parked-packet-limit"] = kParkedPacketsMax;
   dhcp4["multi-threading"] = multi_threading_part(place);
   // NAKs a client that asks for an address of another network (RFC 2131 4.3.2): we are the only

@@ -15,6 +15,7 @@ inline constexpr const char* kStaticLibrary = "libxdpkea_static.so";
 struct StaticHook {
   std::string library;  // empty: not used
   std::string file;     // that xdp-kead keeps
+  std::string paused_file;
 };
 // Where it was built or installed beside the running program; an Error says where it was looked for.
 [[nodiscard]] Result<std::string> find_static_library();
@@ -37,8 +38,9 @@ struct Place {
   StaticHook static_hook;
   std::string lease_cmds;  // path of libdhcp_lease_cmds.so; empty: leases cannot be listed
   GateHook gate;
-  std::uint32_t threads = 2;   // packet threads; 0: single-threaded
-  std::uint32_t queue = 1024;  // packets that wait for a thread
+  std::uint32_t lease_grace_s = 3600;  // how long a lease that is over is kept for its client
+  std::uint32_t threads = 2;           // packet threads; 0: single-threaded
+  std::uint32_t queue = 1024;          // packets that wait for a thread
 };
 
 // A complete configuration file of kea-dhcp4 (JSON). Subnets are those of the VRF, in its order,

@@ -23,6 +23,9 @@ inline constexpr std::uint32_t kParkedPacketsMax = 8192;
 [[nodiscard]] Json loggers_part(const Place& place);
 [[nodiscard]] Json static_hook_part(const Place& place);
 [[nodiscard]] Json static_identifiers_part();
+// In an entry of subnet4.
+void set_excludes(Json& entry, const Subnet& subnet);
+void set_expiry(Json& dhcp4, const Place& place);
 [[nodiscard]] Json server_identifier_option(Ip4 address);
 
 // Puts the control socket under the name that this version of Kea gives it, whatever was there.

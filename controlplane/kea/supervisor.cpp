@@ -161,6 +161,18 @@ Result<> Supervisor::change(Instance& instance, const KeaSpec& spec) {
   return reconfigure(instance, spec);
 }
 
+bool Supervisor::restart(VrfId vrf) {
+  const auto found = instances_.find(vrf);
+  if (found == instances_.end()) return true;
+  Instance& instance = *found->second;
+  if (instance.preparation != nullptr) return false;
+  if (instance.alive() && !instance.terminating) {
+    terminate(instance);
+    wake_soon();
+  }
+  return true;
+}
+
 Result<> Supervisor::stop(VrfId vrf) {
   const auto found = instances_.find(vrf);
   if (found == instances_.end()) return {};

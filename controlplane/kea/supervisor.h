@@ -59,6 +59,7 @@ class Supervisor final : public KeaServers {
   void tick(std::uint64_t now_ms) override;
   // VRFs that are wanted or still stopping, by id.
   [[nodiscard]] std::vector<KeaStatus> status() const override;
+  [[nodiscard]] bool restart(VrfId vrf) override;
   [[nodiscard]] Result<std::string> command(VrfId vrf, const std::string& json) override;
 
   // `kea-dhcp4 -v` of a binary, kept until the file changes; empty if it cannot be run.

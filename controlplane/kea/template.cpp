@@ -168,6 +168,7 @@ Result<> impose_subnets(Json& list, const Vrf& vrf, bool identifier_above) {
                                      [&](const Subnet& s) { return prefix && s.prefix == *prefix; });
     if (subnet == vrf.subnets.end()) continue;
     if (!entry.contains("id")) entry["id"] = subnet->id;
+    set_excludes(entry, *subnet);
     if (identifier_above || sets_server_identifier(entry) || subnet->server_identifier.is_zero()) continue;
     if (!entry.contains("option-data")) entry["option-data"] = Json::array();
     if (entry["option-data"].is_array())
@@ -197,6 +198,7 @@ Result<> impose(Json& document, const Vrf& vrf, const Place& place) {
   set_control_socket(dhcp4, place);
   if (!dhcp4.contains("loggers")) dhcp4["loggers"] = loggers_part(place);
   if (!dhcp4.contains("store-extended-info")) dhcp4["store-extended-info"] = true;
+  set_expiry(dhcp4, place);
   if (const auto done = impose_interfaces(dhcp4, place); !done) return done;
   if (const auto done = impose_lease_file(dhcp4, place); !done) return done;
   if (const auto done = impose_hooks(dhcp4, vrf, place); !done) return done;

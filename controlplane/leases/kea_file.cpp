@@ -185,10 +185,7 @@ void add_page(const store::Page& page, const RestoreJob& job, std::int64_t now_u
       continue;
     }
     const auto expires = record->expires_unix_s();
-    if (expires && *expires + kGraceS <= now_unix_s) {
-      ++report.expired;
-      continue;
-    }
+    if (expires && *expires <= now_unix_s) ++report.expired;
     const auto subnet = subnet_of(*record, job.facts);
     if (!subnet) ++report.outside;
     ++report.leases;

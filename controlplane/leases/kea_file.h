@@ -36,15 +36,12 @@ struct RestoreJob {
 struct Restored {
   std::uint64_t leases = 0;    // in Kea's file now
   std::uint64_t outside = 0;   // of these: in none of today's subnets; kept
-  std::uint64_t expired = 0;   // not written: over for longer than kGraceS
+  std::uint64_t expired = 0;   // of these: over, and kept for their clients
   std::uint64_t imported = 0;  // taken over from a file that the store had never seen
   std::uint64_t queued = 0;    // changes that waited in the hook's queue file
   std::uint64_t bad = 0;       // values of the store that are no lease: left there, and out of Kea's file
   std::string first_bad;       // key and what is wrong with it
 };
-// How long after its end a lease is kept for its client.
-inline constexpr std::int64_t kGraceS = 3600;
-
 // Puts Kea's lease file in place, made from the store. First what is not in the store yet goes there: the
 // changes in the hook's queue file and, for a VRF that the store has never seen, the leases of the file as
 // it was. Blocks; about 3 s for a million leases.

@@ -48,6 +48,7 @@ struct StoreSettings {
   std::string key_file;
   std::string user;  // empty: no authentication
   std::string password_file;
+  std::uint32_t lease_grace_s = 3600;  // how long after its end a lease is kept for its client
   friend bool operator==(const StoreSettings&, const StoreSettings&) = default;
 };
 
@@ -97,8 +98,9 @@ struct Subnet {
   std::uint32_t id = 0;  // Kea's subnet id, unique in the VRF, stable by prefix
   Prefix4 prefix{};
   std::vector<Range4> pools;
-  Ip4 gateway{};            // 0 = none
-  Ip4 server_identifier{};  // default: the gateway
+  std::vector<Range4> exclude;  // of the pools: not handed out; in no order
+  Ip4 gateway{};                // 0 = none
+  Ip4 server_identifier{};      // default: the gateway
   std::vector<Ip4> dns;
   std::string domain;
   std::vector<Ip4> ntp;
@@ -161,6 +163,9 @@ struct KeaSettings {
 // Who answers clients with a static lease.
 enum class StaticBy : std::uint8_t { dataplane, kea };
 
+// What clients of a paused pool, and paused clients, are told that have a lease and renew it.
+enum class PausedRenewals : std::uint8_t { allow, deny };
+
 struct Vrf {
   std::string name;
   std::string device;     // kernel VRF device it is bound to; empty: only a name
@@ -173,6 +178,7 @@ struct Vrf {
   KeaSettings kea;
   std::uint16_t queue_depth = 512;
   StaticBy static_by = StaticBy::dataplane;
+  PausedRenewals paused_renewals = PausedRenewals::allow;
   Origin origin;
   friend bool operator==(const Vrf&, const Vrf&) = default;
 };

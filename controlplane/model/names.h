@@ -13,6 +13,7 @@ namespace xk {
 // Each list is indexed by the enumerator's value.
 inline constexpr std::array<std::string_view, 3> kEngineNames{"kea", "relay", "native"};
 inline constexpr std::array<std::string_view, 2> kStaticByNames{"dataplane", "kea"};
+inline constexpr std::array<std::string_view, 2> kPausedRenewalsNames{"allow", "deny"};
 inline constexpr std::array<std::string_view, 4> kOption82PolicyNames{"append", "replace", "keep", "drop"};
 inline constexpr std::array<std::string_view, 3> kServerModeNames{"all", "failover", "hash"};
 inline constexpr std::array<std::string_view, 4> kPortKindNames{"af_xdp", "ethdev", "pcap", "sim"};

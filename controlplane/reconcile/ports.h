@@ -163,6 +163,9 @@ class KeaServers {
   // least every 100 ms while anything is not running, else every second.
   virtual void tick(std::uint64_t now_ms) = 0;
   [[nodiscard]] virtual std::vector<KeaStatus> status() const = 0;
+  // Has it start anew, with what it is to start with made again. False: its start is being prepared, try
+  // again. One that does not run starts when it is its turn.
+  [[nodiscard]] virtual bool restart(VrfId vrf) = 0;
   // Sends a command to the control socket; at most 5 s.
   [[nodiscard]] virtual Result<std::string> command(VrfId vrf, const std::string& json) = 0;
 };

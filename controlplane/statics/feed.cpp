@@ -91,7 +91,7 @@ Result<> Feed::send_vrf(const std::string& vrf, VrfId id, bool erase) {
       // Two that claim an address: the first has it.
       const auto holder = leases_.holder(vrf, entry.address);
       if (holder && (holder->kind != entry.kind || holder->identity != entry.identity)) continue;
-      auto lease = render_static(entry, id);
+      auto lease = render(entry, id);
       if (!lease) continue;  // it was rendered when it was taken
       if (auto added = add({false, std::move(*lease)}); !added) return added;
     }
@@ -99,6 +99,12 @@ Result<> Feed::send_vrf(const std::string& vrf, VrfId id, bool erase) {
     page = leases_.page(vrf, &last, kPage);
   }
   return {};
+}
+
+Result<StaticLease> Feed::render(const StaticEntry& entry, VrfId vrf) const {
+  auto lease = render_static(entry, vrf);
+  if (lease && paused_ && paused_(entry)) lease->address = {};
+  return lease;
 }
 
 Result<> Feed::add(StaticChange change) {
@@ -134,7 +140,7 @@ Result<> Feed::changed(const std::vector<Change>& changes) {
       if (!change.after) continue;
       const auto served = served_.find(change.after->vrf);
       if (served == served_.end()) continue;
-      auto lease = render_static(*change.after, served->second);
+      auto lease = render(*change.after, served->second);
       if (!lease) return std::unexpected(lease.error());
       if (auto added = add({false, std::move(*lease)}); !added) return added;
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -13,7 +14,11 @@ namespace xk::statics {
 
 class Feed {
  public:
-  Feed(const StaticLeases& leases, DataplaneLink& dataplane) : leases_(leases), dataplane_(dataplane) {}
+  // paused: whether a lease's client is. The dataplane is told that such a client's address is not known
+  // there: it leaves it to Kea, which knows what is paused. Empty: none is.
+  Feed(const StaticLeases& leases, DataplaneLink& dataplane,
+       std::function<bool(const StaticEntry&)> paused = {})
+      : leases_(leases), dataplane_(dataplane), paused_(std::move(paused)) {}
 
   // Before a snapshot is published, and whenever a dataplane may have come: it has the static leases of the
   // snapshot's VRFs that are answered there. A dataplane that has come since gets the whole table, else only
@@ -30,11 +35,13 @@ class Feed {
   [[nodiscard]] Result<> send_all();
   [[nodiscard]] Result<> send_vrf(const std::string& vrf, VrfId id, bool erase);
   [[nodiscard]] Result<> add(StaticChange change);
+  [[nodiscard]] Result<StaticLease> render(const StaticEntry& entry, VrfId vrf) const;
   [[nodiscard]] Result<> flush(ipc::StaticUpdateKind last);
   [[nodiscard]] Result<> tell(Result<> done);
 
   const StaticLeases& leases_;
   DataplaneLink& dataplane_;
+  std::function<bool(const StaticEntry&)> paused_;
   std::map<std::string, VrfId> served_;  // VRFs whose leases the dataplane has
   bool in_step_ = false;
   std::uint32_t pid_ = 0;  // of the dataplane that has them

@@ -11,6 +11,9 @@ void StaticLeases::let_go(OfVrf& of, Entries::const_iterator entry) {
   const auto holder = of.holders.find(entry->second.address.value);
   if (holder == of.holders.end() || holder->second != entry) return;
   of.holders.erase(holder);
+  const auto held = of.held.find(entry->second.address.value >> 8);
+  held->second.reset(entry->second.address.value & 0xff);
+  if (held->second.none()) of.held.erase(held);
 }
 
 Change StaticLeases::put(StaticEntry entry) {
@@ -25,7 +28,8 @@ Change StaticLeases::put(StaticEntry entry) {
     let_go(of, at);
   }
   at->second = What{entry.address, entry.hostname, entry.options};
-  if (!entry.address.is_zero()) of.holders.try_emplace(entry.address.value, at);
+  if (!entry.address.is_zero() && of.holders.try_emplace(entry.address.value, at).second)
+    of.held[entry.address.value >> 8].set(entry.address.value & 0xff);
   change.after = std::move(entry);
   return change;
 }
@@ -63,6 +67,29 @@ std::optional<StaticEntry> StaticLeases::holder(const std::string& vrf, Ip4 addr
   const auto holder = of->second.holders.find(address.value);
   if (holder == of->second.holders.end()) return std::nullopt;
   return entry_of(vrf, holder->second->first, holder->second->second);
+}
+
+bool StaticLeases::has(const std::string& vrf, Ip4 address) const {
+  const auto of = vrfs_.find(vrf);
+  return of != vrfs_.end() && of->second.holders.contains(address.value);
+}
+
+std::uint64_t StaticLeases::count(const std::string& vrf, const Range4& range) const {
+  const auto of = vrfs_.find(vrf);
+  if (of == vrfs_.end()) return 0;
+  std::uint64_t count = 0;
+  const auto& held = of->second.held;
+  for (auto page = held.lower_bound(range.first.value >> 8);
+       page != held.end() && page->first <= range.last.value >> 8; ++page) {
+    const Range4 whole{Ip4{page->first << 8}, Ip4{page->first << 8 | 0xff}};
+    if (range.contains(whole.first) && range.contains(whole.last)) {
+      count += page->second.count();
+      continue;
+    }
+    for (std::uint32_t i = 0; i < 256; ++i)
+      count += page->second.test(i) && range.contains(Ip4{whole.first.value | i}) ? 1 : 0;
+  }
+  return count;
 }
 
 std::size_t StaticLeases::size(const std::string& vrf) const {

@@ -1,7 +1,9 @@
 // All static leases, in memory: what the store holds, found by identity and by address. Of one thread.
 #pragma once
 
+#include <bitset>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -33,6 +35,10 @@ class StaticLeases {
   // Who has the address in the VRF. Of two that claim it (several wrote to the store at once) the one that
   // was there first.
   [[nodiscard]] std::optional<StaticEntry> holder(const std::string& vrf, Ip4 address) const;
+  // Whether anybody has it.
+  [[nodiscard]] bool has(const std::string& vrf, Ip4 address) const;
+  // Addresses of the range that somebody has.
+  [[nodiscard]] std::uint64_t count(const std::string& vrf, const Range4& range) const;
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t size(const std::string& vrf) const;
 
@@ -54,6 +60,8 @@ class StaticLeases {
   struct OfVrf {
     Entries entries;
     std::unordered_map<std::uint32_t, Entries::const_iterator> holders;
+    std::map<std::uint32_t, std::bitset<256>>
+        held;  // addresses that have a holder, by all but their last byte
   };
   [[nodiscard]] static StaticEntry entry_of(const std::string& vrf, const Who& who, const What& what);
   void let_go(OfVrf& of, Entries::const_iterator entry);

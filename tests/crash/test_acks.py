@@ -87,7 +87,7 @@ def revive(site):
 
 def stored(site):
     """Address -> MAC of the leases in the store."""
-    return {row["address"]: row["mac"] for row in site.appliance.api(f"/v1/leases?vrf={site.vrf}")}
+    return {row["address"]: row["mac"] for row in site.appliance.leases(site.vrf)}
 
 
 def check(site, acks):

@@ -31,7 +31,10 @@ void views(std::string_view text) {
   trip<VrfsBody>(*json);
   trip<VrfBody>(*json);
   trip<AttachmentsBody>(*json);
-  trip<LeasesBody>(*json);
+  trip<LeasePageView>(*json);
+  trip<LeaseWatchView>(*json);
+  trip<PoolsBody>(*json);
+  trip<PauseRequest>(*json);
   trip<KeasBody>(*json);
   trip<ConfigBody>(*json);
   trip<ConfigDiffView>(*json);

@@ -142,17 +142,83 @@ class FakeControl : public Control {
     view.xdp = {{"pass_not_dhcp", 123456}, {"redirect_dhcp4", 1003}, {"redirect_arp", 0}};
     return view;
   }
-  Answer<std::vector<LeaseView>> leases(const std::string& vrf) override {
+  LeaseQuery last_lease_query;
+  // Two leases; a page each if `paged`.
+  bool paged = false;
+  std::vector<LeaseView> all_leases() const {
+    return {{"red", "10.0.0.100", "02:00:00:00:00:01", "01020000000001", hostname, "active", "10.0.0.0/24",
+             "eth1 -", 3600, 1767225599, "kea", 1767221999, 1767229199, "eth1:0.0", "edge1:red"},
+            {"blue", "10.0.0.100", "02:00:00:00:00:01", "", "", "declined", "10.0.0.0/24", "eth1 200.300", 60,
+             1767225599, "kea", 1767225539, 1767225599, "", ""}};
+  }
+  Answer<LeasePageView> leases(const LeaseQuery& query) override {
     if (failure) return std::unexpected(*failure);
-    std::vector<LeaseView> all;
-    if (empty) return all;
-    all = {{"red", "10.0.0.100", "02:00:00:00:00:01", "01020000000001", hostname, "active", "10.0.0.0/24",
-            "eth1 -", 3600, 1767225599, "kea"},
-           {"blue", "10.0.0.100", "02:00:00:00:00:01", "", "", "declined", "10.0.0.0/24", "eth1 200.300", 60,
-            1767225599, "kea"}};
-    std::erase_if(all, [&vrf](const LeaseView& lease) { return !vrf.empty() && lease.vrf != vrf; });
+    last_lease_query = query;
+    LeasePageView page;
+    if (empty) return page;
+    page.leases = all_leases();
+    std::erase_if(page.leases, [&query](const LeaseView& lease) {
+      const LeaseFilter& filter = query.filter;
+      return (!filter.vrf.empty() && lease.vrf != filter.vrf) ||
+             (!filter.address.empty() && lease.address != filter.address) ||
+             (!filter.mac.empty() && lease.mac != filter.mac);
+    });
+    if (filter_unknown(query.filter.vrf))
+      return std::unexpected(Failure{404, {"there is no VRF '" + query.filter.vrf + "'"}});
+    if (!paged) return page;
+    if (query.from.empty()) {
+      page.next = "red/0a000064";
+      page.leases.resize(std::min<std::size_t>(page.leases.size(), 1));
+    } else {
+      page.leases.erase(page.leases.begin());
+    }
+    return page;
+  }
+  static bool filter_unknown(const std::string& vrf) { return !vrf.empty() && vrf != "red" && vrf != "blue"; }
+  std::vector<LeaseWatchView> watch_answers;  // one for each question
+  std::vector<LeaseWatchQuery> watch_queries;
+  Answer<LeaseWatchView> lease_changes(const LeaseWatchQuery& query) override {
+    if (failure) return std::unexpected(*failure);
+    watch_queries.push_back(query);
+    if (watch_answers.empty()) return LeaseWatchView{false, 7, {{7, "put", all_leases()[0]}}};
+    LeaseWatchView view = watch_answers.front();
+    watch_answers.erase(watch_answers.begin());
+    return view;
+  }
+  LeaseDeleteRequest last_delete;
+  Answer<LeaseDeletedView> delete_lease(const LeaseDeleteRequest& request) override {
+    if (failure) return std::unexpected(*failure);
+    last_delete = request;
+    if (request.address != "10.0.0.100")
+      return std::unexpected(Failure{404, {"there is no lease of " + request.address}});
+    return LeaseDeletedView{all_leases()[0], true};
+  }
+  Answer<std::vector<PoolView>> pools(const std::string& vrf) override {
+    if (failure) return std::unexpected(*failure);
+    if (empty) return std::vector<PoolView>{};
+    std::vector<PoolView> all{
+        {"red", "10.0.0.0/24", "10.0.0.100-10.0.0.199", "part", true, 100, 10, 1, 40, 30, 2, 8, 49, 5, 3,
+         1767225599, "10.0.0.107"},
+        {"blue", "10.0.0.0/24", "10.0.0.100-10.0.0.199", "", false, 100, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ""}};
+    std::erase_if(all, [&vrf](const PoolView& pool) { return !vrf.empty() && pool.vrf != vrf; });
     return all;
   }
+  PauseRequest last_pause;
+  Answer<std::vector<PauseView>> pauses(const std::string& vrf) override {
+    if (failure) return std::unexpected(*failure);
+    if (empty) return std::vector<PauseView>{};
+    std::vector<PauseView> all{{"red", "pool", "10.0.0.100-10.0.0.199", 1767225000, "allow"},
+                               {"blue", "mac", "02:00:00:00:00:01", 1767225001, "deny"}};
+    std::erase_if(all, [&vrf](const PauseView& pause) { return !vrf.empty() && pause.vrf != vrf; });
+    return all;
+  }
+  Answer<std::vector<PauseView>> pause(const PauseRequest& request) override {
+    if (failure) return std::unexpected(*failure);
+    last_pause = request;
+    return std::vector<PauseView>{{request.vrf, request.pool.empty() ? "mac" : "pool",
+                                   request.pool.empty() ? request.mac : request.pool, 1767225000, "allow"}};
+  }
+  Answer<std::vector<PauseView>> resume(const PauseRequest& request) override { return pause(request); }
   // Whatever is asked to be added is there from then on, but for 10.0.0.1.
   std::vector<StaticTexts> statics{{.vrf = "red",
                                     .mac = "02:00:00:00:00:01",

@@ -99,7 +99,16 @@ TEST_F(OpenApi, DescribesEveryField) {
   expect_schema("VrfDetail", to_json(VrfBody{}));
   expect_schema("Attachments", to_json(AttachmentsBody{}));
   expect_schema("AllCounters", to_json(AllCountersView{}));
-  expect_schema("Leases", to_json(LeasesBody{}));
+  expect_schema("LeasePage", to_json(LeasePageView{}));
+  expect_schema("LeaseChange", to_json(LeaseChangeView{}));
+  expect_schema("LeaseChanges", to_json(LeaseWatchView{}));
+  expect_schema("LeaseDelete", to_json(LeaseDeleteRequest{}));
+  expect_schema("LeaseDeleted", to_json(LeaseDeletedView{}));
+  expect_schema("Pool", to_json(PoolView{}));
+  expect_schema("Pools", to_json(PoolsBody{}));
+  expect_schema("Pause", to_json(PauseView{}));
+  expect_schema("Pauses", to_json(PausesBody{}));
+  expect_schema("PauseRequest", to_json(PauseRequest{}));
   expect_schema("Keas", to_json(KeasBody{}));
   expect_schema("Config", to_json(ConfigBody{}));
   expect_schema("Finding", to_json(FindingView{}));

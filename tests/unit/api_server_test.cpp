@@ -77,7 +77,7 @@ TEST_F(ApiServerTest, AnswersEveryRoute) {
   EXPECT_EQ(view_of<VrfsBody>(get("/v1/vrfs")).vrfs.size(), 2u);
   EXPECT_EQ(view_of<AttachmentsBody>(get("/v1/attachments")).attachments.size(), 4u);
   EXPECT_EQ(view_of<AllCountersView>(get("/v1/counters")).vrfs.size(), 2u);
-  EXPECT_EQ(view_of<LeasesBody>(get("/v1/leases")).leases.size(), 2u);
+  EXPECT_EQ(view_of<LeasePageView>(get("/v1/leases")).leases.size(), 2u);
   EXPECT_EQ(view_of<KeasBody>(get("/v1/kea")).keas.size(), 2u);
   EXPECT_THAT(view_of<ConfigBody>(get("/v1/config")).toml, StartsWith("[appliance]"));
   EXPECT_EQ(view_of<ReloadView>(post("/v1/reload", "")).generation, 8u);
@@ -100,7 +100,7 @@ TEST_F(ApiServerTest, OneVrfComesWithWhatBelongsToIt) {
 }
 
 TEST_F(ApiServerTest, FiltersByVrf) {
-  const auto leases = view_of<LeasesBody>(get("/v1/leases?vrf=blue")).leases;
+  const auto leases = view_of<LeasePageView>(get("/v1/leases?vrf=blue")).leases;
   ASSERT_EQ(leases.size(), 1u);
   EXPECT_EQ(leases[0].vrf, "blue");
   const auto red = view_of<AllCountersView>(get("/v1/counters?vrf=red"));
@@ -170,7 +170,7 @@ TEST_F(ApiServerTest, KeaAnsweringJunkIsABadGateway) {
 
 TEST_F(ApiServerTest, InvalidUtf8FromClientsIsReplacedAndFromPeersRefused) {
   control.hostname = "lap\xfftop";
-  EXPECT_EQ(view_of<LeasesBody>(get("/v1/leases")).leases.at(0).hostname, "lap\xef\xbf\xbdtop");
+  EXPECT_EQ(view_of<LeasePageView>(get("/v1/leases")).leases.at(0).hostname, "lap\xef\xbf\xbdtop");
   EXPECT_EQ(get("/v1/vrfs/%ff%fe").status, 404);
   EXPECT_EQ(post("/v1/kea/red/command", "{\"command\": \"\xff\"}").status, 400);
 }

@@ -56,7 +56,11 @@ TEST(Views, SurviveTheTrip) {
   expect_same_after_the_trip(control.counters().value());
   expect_same_after_the_trip(VrfsBody{control.vrfs().value()});
   expect_same_after_the_trip(AttachmentsBody{control.attachments().value()});
-  expect_same_after_the_trip(LeasesBody{control.leases("").value()});
+  expect_same_after_the_trip(control.leases({}).value());
+  expect_same_after_the_trip(control.lease_changes({}).value());
+  expect_same_after_the_trip(control.delete_lease({"red", "10.0.0.100"}).value());
+  expect_same_after_the_trip(PoolsBody{control.pools("").value()});
+  expect_same_after_the_trip(PausesBody{control.pauses("").value()});
   expect_same_after_the_trip(KeasBody{control.keas().value()});
   expect_same_after_the_trip(control.reload().value());
   expect_same_after_the_trip(control.config_diff(std::nullopt).value());

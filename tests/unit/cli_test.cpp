@@ -15,6 +15,7 @@
 #include <sstream>
 #include <thread>
 
+#include <nlohmann/json.hpp>
 #include <yaml-cpp/yaml.h>
 
 #include "controlplane/api/api_server.h"
@@ -86,6 +87,14 @@ const std::vector<GoldenCase> kGolden = {
     {"counters_red", {"counters", "--vrf", "red"}},
     {"lease_list", {"lease", "list"}},
     {"lease_list_blue", {"lease", "list", "--vrf", "blue"}},
+    {"lease_show", {"lease", "show", "10.0.0.100", "--vrf", "red"}},
+    {"lease_delete", {"lease", "delete", "red", "10.0.0.100", "--yes"}},
+    {"lease_watch", {"lease", "watch", "--count", "1"}},
+    {"pool_list", {"pool", "list"}},
+    {"pool_show", {"pool", "show", "red"}},
+    {"pool_pause", {"pool", "pause", "red", "10.0.0.0/24"}},
+    {"client_list", {"client", "list"}},
+    {"client_resume", {"client", "resume", "red", "--mac", "02:00:00:00:00:01"}},
     {"static_list", {"static", "list"}},
     {"static_list_red", {"static", "list", "--vrf", "red"}},
     {"static_delete", {"static", "delete", "red", "--mac", "02:00:00:00:00:01"}},
@@ -279,7 +288,9 @@ TEST_F(CliTest, TablesWithoutRowsSaySo) {
   for (const GoldenCase& c : kGolden) {
     if (c.name == "vrf_show" || c.name.ends_with("_red") || c.name.ends_with("_blue") ||
         c.name == "kea_command" || c.name == "config_show" || c.name == "explain" || c.name == "reload" ||
-        c.name == "teardown" || c.name == "static_delete" ||
+        c.name == "teardown" || c.name == "static_delete" || c.name == "lease_show" ||
+        c.name == "lease_delete" || c.name == "lease_watch" || c.name == "pool_show" ||
+        c.name == "pool_pause" || c.name == "client_resume" ||
         (c.name.starts_with("vrf_") && c.name != "vrf_list")) {
       continue;  // without VRFs there is nothing of theirs
     }
@@ -397,6 +408,59 @@ TEST_F(CliTest, WrongUsageIsTwo) {
     EXPECT_EQ(outcome.out, "");
   }
   EXPECT_EQ(call({"-s", std::string(108, 'a'), "status"}).code, 2);
+}
+
+TEST_F(CliTest, PagesOfLeasesAreOneDocument) {
+  const std::string whole = keactl({"-o", "json", "lease", "list"}).out;
+  const std::string table = keactl({"lease", "list"}).out;
+  control.paged = true;
+  EXPECT_EQ(keactl({"-o", "json", "lease", "list"}).out, whole);
+  EXPECT_EQ(control.last_lease_query.from, "red/0a000064");
+  EXPECT_THAT(keactl({"lease", "list"}).out, HasSubstr("blue"));
+  EXPECT_EQ(nlohmann::json::parse(whole)["leases"].size(), 2u);
+  EXPECT_EQ(
+      nlohmann::json::parse(keactl({"-o", "json", "lease", "list", "--limit", "1"}).out)["leases"].size(),
+      1u);
+}
+
+TEST_F(CliTest, LeasesAreExported) {
+  EXPECT_EQ(
+      keactl({"lease", "export", "--format", "csv", "--vrf", "red"}).out,
+      "vrf,address,mac,client_id,hostname,state,subnet,attachment,start_unix_s,lease_time_s,expires_unix_s,"
+      "circuit_id,remote_id\nred,10.0.0.100,02:00:00:00:00:01,01020000000001," +
+          control.hostname + ",active,10.0.0.0/24,eth1 -,1767221999,3600,1767225599,eth1:0.0,edge1:red\n");
+  EXPECT_EQ(keactl({"lease", "export", "--format", "kea", "--vrf", "red"}).out,
+            "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_"
+            "context\n"
+            "10.0.0.100,02:00:00:00:00:01,01:02:00:00:00:00:01,3600,1767225599,167772160,0,0," +
+                control.hostname + ",0,\n");
+  EXPECT_EQ(keactl({"lease", "export", "--format", "kea"}).code, 2);
+  const std::string file = directory.file("leases.jsonl");
+  EXPECT_EQ(keactl({"lease", "export", file}).err, "2 leases exported\n");
+  EXPECT_EQ(keactl({"lease", "export", directory.file("no/where")}).code, 1);
+}
+
+TEST_F(CliTest, AWatchThatMissedChangesGetsAllLeases) {
+  control.watch_answers = {
+      {false, 5, {}}, {true, 9, {}}, {false, 11, {{11, "erased", control.all_leases()[1]}}}};
+  const Outcome outcome = keactl({"-o", "json", "lease", "watch", "--count", "1"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, StartsWith("{\"resync\":true}\n{\"revision\":0,\"change\":\"is\""));
+  EXPECT_THAT(outcome.out, HasSubstr("{\"revision\":11,\"change\":\"erased\""));
+  ASSERT_EQ(control.watch_queries.size(), 3u);
+  EXPECT_EQ(control.watch_queries[1].since, 5u);
+  EXPECT_EQ(control.watch_queries[2].since, 9u);
+}
+
+TEST_F(CliTest, WhatIsNotThereIsFour) {
+  EXPECT_EQ(keactl({"lease", "show", "10.9.9.9"}).code, 4);
+  EXPECT_EQ(keactl({"lease", "show"}).code, 2);
+  EXPECT_EQ(keactl({"lease", "delete", "red", "10.9.9.9", "--yes"}).code, 4);
+  EXPECT_EQ(keactl({"lease", "delete", "red", "10.0.0.100"}).code, 1) << "nobody to ask";
+  EXPECT_EQ(control.last_delete.address, "10.9.9.9");
+  EXPECT_EQ(keactl({"pool", "show", "red", "10.9.9.0/24"}).code, 4);
+  EXPECT_EQ(keactl({"pool", "pause", "red"}).code, 2);
+  EXPECT_EQ(keactl({"client", "pause", "red", "--mac", "x", "--client-id", "y"}).code, 2);
 }
 
 TEST_F(CliTest, NotFoundIsFour) {

@@ -222,6 +222,7 @@ binary = "/k"
       .id = 0x0a000000,
       .prefix = {Ip4{0x0a000000}, 24},
       .pools = {{Ip4{0x0a00000a}, Ip4{0x0a000014}}, {Ip4{0x0a00001e}, Ip4{0x0a00001e}}},
+      .exclude = {},
       .gateway = {},
       .server_identifier = Ip4{0x0a090909},
       .dns = {Ip4{0x0a000002}},

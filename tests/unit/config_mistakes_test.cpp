@@ -100,7 +100,7 @@ TEST(ConfigMistakes, AllAtOnceEachAtItsPlace) {
       R"(f:36:8: name: VRF "red" is there already, in line 32; each name is allowed once)",
       R"(f:39:12: prefix: "10.0.0.5/24" has host bits that are not zero; the network is "10.0.0.0/24")",
       R"(f:43:13: gateway: "10.2.0.1" is no host address of 10.1.0.0/24; allowed: 10.1.0.1 to 10.1.0.254)",
-      R"(f:44:34: pools: "10.1.0.10-10.1.0.300" is no range; it is two addresses, as in "10.0.0.100-10.0.0.199")",
+      R"(f:44:34: pools: "10.1.0.10-10.1.0.300" is no range; it is two addresses, as in "10.0.0.100-10.0.0.199", or one)",
       R"(f:44:58: pools: "10.1.0.15-10.1.0.30" overlaps "10.1.0.1-10.1.0.20" in line 44; pools must not overlap)",
       R"(f:45:22: name: "domain-serach" is no option that Kea has a name for (did you mean "domain-search"?); give others by code with hex)",
       R"(f:45:72: data: Kea has no definition for option 224, so it cannot tell what the text means; give the bytes as hex)",

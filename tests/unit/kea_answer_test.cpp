@@ -232,6 +232,7 @@ class ScriptedServers : public KeaServers {
   int events_fd() const override { return -1; }
   void tick(std::uint64_t) override {}
   std::vector<KeaStatus> status() const override { return {}; }
+  bool restart(VrfId) override { return true; }
   Result<std::string> command(VrfId, const std::string& json) override {
     requests.push_back(json);
     return answers.at(std::min(requests.size(), answers.size()) - 1);
@@ -246,6 +247,16 @@ std::string page_of(std::uint32_t first, std::uint32_t count) {
     rows += std::string(n == 0 ? "" : ",") + R"({"ip-address":")" + to_string(Ip4{first + n}) +
             R"(","cltt":1,"state":0,"subnet-id":1,"valid-lft":1})";
   return page_with(rows);
+}
+
+TEST(KeaLeases, ADeletionSaysWhetherThereWasOne) {
+  EXPECT_EQ(lease_delete_request(Ip4{0x0a000064}),
+            R"({"arguments":{"ip-address":"10.0.0.100"},"command":"lease4-del"})");
+  EXPECT_EQ(parse_lease_deleted(R"([{"result": 0, "text": "IPv4 lease deleted."}])").value(), true);
+  EXPECT_EQ(parse_lease_deleted(R"([{"result": 3, "text": "IPv4 lease not found."}])").value(), false);
+  EXPECT_THAT(parse_lease_deleted(R"([{"result": 2}])").error().message, HasSubstr("libdhcp_lease_cmds.so"));
+  EXPECT_FALSE(parse_lease_deleted(R"([{"result": 1, "text": "no"}])").has_value());
+  EXPECT_FALSE(parse_lease_deleted("x").has_value());
 }
 
 TEST(KeaLeases, ListsAllPages) {

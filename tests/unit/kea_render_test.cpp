@@ -181,6 +181,30 @@ TEST(KeaRenderReal, KeaTakesManySubnetsAndAwkwardValues) {
   EXPECT_TRUE(tested) << tested.error().message;
 }
 
+TEST(KeaRenderReal, PoolsAreCutToWhatMayBeGiven) {
+  const Lab lab;
+  const auto supervisor = Supervisor::make();
+  ASSERT_TRUE(supervisor);
+  Vrf vrf = vrf_red();
+  vrf.subnets[0].exclude = {Range4{Ip4{0x0a00006e}, Ip4{0x0a000077}}};
+  vrf.subnets[0].gateway = Ip4{0x0a000082};
+  Place place = lab.place();
+  place.lease_grace_s = 7200;
+  KeaSpec spec = lab.spec(vrf);
+  spec.config_json = render_kea_config(vrf, place);
+  const json dhcp4 = json::parse(spec.config_json)["Dhcp4"];
+  std::vector<std::string> pools;
+  for (const json& pool : dhcp4["subnet4"][0]["pools"]) pools.push_back(pool["pool"]);
+  EXPECT_THAT(pools, testing::ElementsAre("10.0.0.100 - 10.0.0.109", "10.0.0.120 - 10.0.0.129",
+                                          "10.0.0.131 - 10.0.0.199"));
+  EXPECT_EQ(dhcp4["subnet4"][0]["user-context"]["xdp-kea"]["exclude"][0], "10.0.0.110-10.0.0.119");
+  EXPECT_EQ(dhcp4["expired-leases-processing"]["hold-reclaimed-time"], 7200);
+  place.gate.library = "gate.so";
+  EXPECT_EQ(dhcp4_of(vrf, place)["expired-leases-processing"]["flush-reclaimed-timer-wait-time"], 0);
+  const auto tested = (*supervisor)->test(spec);
+  EXPECT_TRUE(tested) << tested.error().message;
+}
+
 TEST(KeaRenderReal, KeaTakesASingleThreadedOne) {
   const Lab lab;
   const auto supervisor = Supervisor::make();

@@ -1,9 +1,11 @@
 // Calls of the API: made on the daemon's loop, and waited for.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <fstream>
 #include <future>
 #include <thread>
 
@@ -29,15 +31,23 @@ class Called : public Served {
     ASSERT_TRUE(store.has_value()) << store.error().error.message;
     Appliance appliance;
     appliance.run_dir = directory_;
-    auto leases = LeaseService::make(appliance, std::move(*store), [](LeaseService::Told) {});
+    auto leases = LeaseService::make(appliance, std::move(*store), 3600, [](LeaseService::Told) {});
     ASSERT_TRUE(leases.has_value()) << leases.error().message;
     leases_ = std::move(*leases);
+    pauses_.emplace(PauseService::Parts{.loop = *loop_,
+                                        .events = events_,
+                                        .directory = directory_ + "/paused",
+                                        .kea_group = [](const std::string&) { return ::getegid(); },
+                                        .model = [this] { return (*daemon_)->model(); },
+                                        .changed = [](const leases::Pause&) {}});
+    pauses_->start(leases_->store());
     statics_.emplace(StaticService::Parts{
         .loop = *loop_,
         .dataplane = parts_machine().dataplane,
         .events = events_,
         .snapshot = [this] { return (*daemon_)->model() ? &(*daemon_)->desired().snapshot : nullptr; },
         .moved = {},
+        .paused = {},
         .kea_directory = {},
         .kea_group = {}});
     statics_->start(leases_->store());
@@ -48,6 +58,7 @@ class Called : public Served {
         .machine = parts_machine(),
         .events = events_,
         .statics = *statics_,
+        .pauses = *pauses_,
         .config_path = "a.toml",
         .started_ms = EventLoop::now_ms(),
         .moved_ms = moved_ms_,
@@ -96,6 +107,7 @@ class Called : public Served {
   EventLog events_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<LeaseService> leases_;
+  std::optional<PauseService> pauses_;
   std::optional<StaticService> statics_;
   std::optional<LoopControl> control_;
   std::thread thread_;
@@ -258,6 +270,36 @@ TEST_F(Called, PlacesAreExplained) {
   EXPECT_EQ(control_->explain("eth1", "5000").error().status, 400);
 }
 
+api::LeaseQuery of_vrf(const std::string& vrf) {
+  api::LeaseQuery query;
+  query.filter.vrf = vrf;
+  return query;
+}
+
+TEST_F(Called, PausesAreInForceWhenTheCallReturns) {
+  serve_on_loop();
+  const auto file = [this](const std::string& vrf) {
+    std::ifstream in(directory_ + "/paused/" + vrf + ".paused");
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const api::PauseRequest client{"red", "", "02:00:00:00:00:01", ""};
+  const auto paused = control_->pause(client);
+  ASSERT_TRUE(paused.has_value()) << paused.error().messages.front();
+  EXPECT_EQ(paused->at(0).kind, "mac");
+  EXPECT_EQ(file("red"), "xdp-kea-paused 1 allow\nmac 020000000001\nend\n");
+  EXPECT_TRUE(control_->pause(client).has_value()) << "again";
+  EXPECT_EQ(control_->pauses("")->size(), 1u);
+  EXPECT_EQ(control_->pauses("blue")->size(), 0u);
+  ASSERT_TRUE(control_->resume(client).has_value());
+  EXPECT_EQ(file("red"), "xdp-kea-paused 1 allow\nend\n");
+  EXPECT_EQ(control_->resume(client).error().status, 404);
+  EXPECT_EQ(control_->pause({"red", "10.9.0.0/24", "", ""}).error().status, 404);
+  EXPECT_EQ(control_->pause({"red", "10.9.0.1-10.9.0.2", "", ""}).error().status, 404);
+  EXPECT_EQ(control_->pause({"red", "", "x", ""}).error().status, 400);
+  EXPECT_EQ(control_->pause({"red", "", "", ""}).error().status, 400);
+  EXPECT_EQ(control_->pause({"grey", "", "02:00:00:00:00:01", ""}).error().status, 404);
+}
+
 TEST_F(Called, FailuresHaveTheirStatus) {
   model_.vrfs.push_back(
       test::relay_vrf("green", {test::attachment("eth1", 5, 0, "10.0.0.0/24", "10.0.0.1")}, {"192.0.2.1"}));
@@ -268,8 +310,16 @@ TEST_F(Called, FailuresHaveTheirStatus) {
   EXPECT_EQ(control_->kea_command("green", "{}").error().status, 409);
   EXPECT_EQ(control_->kea_command("red", "nonsense").error().status, 400);
   EXPECT_EQ(control_->kea_command("red", "silence").error().status, 502);
-  EXPECT_EQ(control_->leases("grey").error().status, 404);
-  EXPECT_EQ(control_->leases("green").error().status, 409);
+  EXPECT_EQ(control_->leases(of_vrf("grey")).error().status, 404);
+  EXPECT_EQ(control_->leases(of_vrf("green")).error().status, 409);
+  api::LeaseQuery bad;
+  bad.from = "red";
+  EXPECT_EQ(control_->leases(bad).error().status, 400);
+  bad = of_vrf("red");
+  bad.filter.state = "lost";
+  EXPECT_EQ(control_->leases(bad).error().status, 400);
+  EXPECT_EQ(control_->lease_changes({.filter = of_vrf("red").filter}).error().status, 409)
+      << "not in the store";
 }
 
 TEST_F(Called, LeasesAreReadPageByPage) {
@@ -291,21 +341,28 @@ TEST_F(Called, LeasesAreReadPageByPage) {
   machine_.kea_answers[kea::lease_page_request(Ip4{})] = page(rows, kea::kLeasePageSize);
   machine_.kea_answers[kea::lease_page_request(Ip4{(10u << 24) + kea::kLeasePageSize})] =
       page(row(kea::kLeasePageSize + 1), 1);
-  const auto red = control_->leases("red");
+  const auto red = control_->leases(of_vrf("red"));
   ASSERT_TRUE(red.has_value()) << red.error().messages.front();
-  ASSERT_EQ(red->size(), kea::kLeasePageSize + 1);
-  EXPECT_EQ(red->front().address, "10.0.0.1");
-  EXPECT_EQ(red->front().subnet, "10.0.0.0/24");
-  EXPECT_EQ(red->front().state, "expired");  // 1970
-  EXPECT_EQ(red->front().expires_unix_s, 1600u);
+  ASSERT_EQ(red->leases.size(), kea::kLeasePageSize + 1);
+  EXPECT_EQ(red->next, "");
+  EXPECT_EQ(red->leases.front().address, "10.0.0.1");
+  EXPECT_EQ(red->leases.front().subnet, "10.0.0.0/24");
+  EXPECT_EQ(red->leases.front().state, "expired");  // 1970
+  EXPECT_EQ(red->leases.front().expires_unix_s, 1600u);
+  api::LeaseQuery few = of_vrf("red");
+  few.limit = 2;
+  const auto first = control_->leases(few);
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(first->leases.size(), 2u);
+  EXPECT_EQ(first->next, "red/0a000002");
 
   // One Kea that does not answer hides no other's leases, but its own absence is an error.
   machine_.kea_answers[kea::lease_page_request(Ip4{})] = std::unexpected(Error{"not running"});
-  EXPECT_EQ(control_->leases("red").error().status, 502);
+  EXPECT_EQ(control_->leases(of_vrf("red")).error().status, 502);
   machine_.kea_answers[kea::lease_page_request(Ip4{})] = empty;
-  const auto none = control_->leases("");
+  const auto none = control_->leases({});
   ASSERT_TRUE(none.has_value());
-  EXPECT_THAT(*none, IsEmpty());
+  EXPECT_THAT(none->leases, IsEmpty());
 }
 
 }  // namespace

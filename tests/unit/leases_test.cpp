@@ -248,7 +248,7 @@ TEST_F(WithStore, KeasFileIsMadeOfTheStore) {
   LeaseChange outside = sample(0x0b000001);
   put(outside);
   LeaseChange over = sample(0x0a000065);
-  over.cltt_unix_s = kNow - over.valid_lifetime_s - kGraceS;
+  over.cltt_unix_s = kNow - over.valid_lifetime_s;
   put(over);
   store::Operation bad;
   bad.key = lease_key("red", Ip4{0x0a000066});
@@ -259,14 +259,14 @@ TEST_F(WithStore, KeasFileIsMadeOfTheStore) {
 
   const auto restored = restore_kea(*store_, job(), kNow);
   ASSERT_TRUE(restored.has_value()) << restored.error().message;
-  EXPECT_EQ(restored->leases, 2u);
+  EXPECT_EQ(restored->leases, 3u);
   EXPECT_EQ(restored->outside, 1u);
   EXPECT_EQ(restored->expired, 1u);
   EXPECT_EQ(restored->bad, 1u);
   EXPECT_THAT(restored->first_bad, HasSubstr("0a000066"));
-  EXPECT_EQ(file(kLeaseFileName), std::string(kLeaseFileHeader) +
-                                      lease_line(record_of(sample(), facts()), 7) +
-                                      lease_line(record_of(outside, facts()), 7));
+  EXPECT_EQ(file(kLeaseFileName),
+            std::string(kLeaseFileHeader) + lease_line(record_of(sample(), facts()), 7) +
+                lease_line(record_of(over, facts()), 7) + lease_line(record_of(outside, facts()), 7));
   EXPECT_FALSE(std::filesystem::exists(kea() + "/kea-leases4.csv.2"));
   EXPECT_EQ(stored().size(), 4u);  // nothing was dropped
 }

@@ -258,6 +258,10 @@ class FakeKeas final : public KeaServers {
     }
     return all;
   }
+  bool restart(VrfId vrf) override {
+    static_cast<void>(machine_.operation("restart kea " + std::to_string(vrf.value)));
+    return true;
+  }
   Result<std::string> command(VrfId vrf, const std::string& json) override {
     if (const auto answer = machine_.kea_answers.find(json); answer != machine_.kea_answers.end()) {
       return answer->second;

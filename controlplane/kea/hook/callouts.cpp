@@ -87,6 +87,8 @@ void finish(const isc::hooks::ParkingLotHandlePtr& lot, const Pkt4Ptr& query, bo
 
 }  // namespace
 
+// That a lease is over, or a declined address is free again, is not told: xdp-kead knows by the clock, and
+// erases it when it is time.
 extern "C" {
 
 int version() { return KEA_HOOKS_VERSION; }
@@ -156,20 +158,6 @@ int lease4_decline(CalloutHandle& handle) {
   Lease4 declined(*lease);
   declined.decline(decline_period_s);
   send(declined, Cause::declined, false);
-  return 0;
-}
-
-int lease4_expire(CalloutHandle& handle) {
-  Lease4Ptr lease;
-  handle.getArgument("lease4", lease);
-  if (lease) send(*lease, Cause::expired, true);
-  return 0;
-}
-
-int lease4_recover(CalloutHandle& handle) {
-  Lease4Ptr lease;
-  handle.getArgument("lease4", lease);
-  if (lease) send(*lease, Cause::recovered, true);
   return 0;
 }
 

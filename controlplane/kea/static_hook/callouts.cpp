@@ -1,7 +1,8 @@
 // libxdpkea_static.so: what Kea calls. Static leases that operators give through xdp-kead are Kea's host
 // reservations, as they change, without a new configuration.
 //
-// Parameter in Kea's configuration: "file", which xdp-kead keeps.
+// Parameters in Kea's configuration: "file" and "paused-file", which xdp-kead keeps, and "lease-grace"
+// (seconds).
 #include <cc/data.h>
 #include <dhcp/dhcp4.h>
 #include <dhcp/option.h>
@@ -9,11 +10,15 @@
 #include <dhcpsrv/host.h>
 #include <dhcpsrv/host_data_source_factory.h>
 #include <dhcpsrv/host_mgr.h>
+#include <dhcpsrv/lease.h>
+#include <dhcpsrv/subnet.h>
 #include <exceptions/exceptions.h>
 #include <hooks/hooks.h>
 
+#include <algorithm>
 #include <exception>
 #include <iostream>
+#include <limits>
 
 #include "controlplane/kea/static_hook/host_source.h"
 
@@ -29,31 +34,79 @@ using xk::hook::StaticHosts;
 
 std::shared_ptr<StaticFollower> leases;
 std::shared_ptr<xk::hook::Subnets> subnets;
+std::shared_ptr<xk::hook::Held> held;
 
-using Prefixes = std::map<std::uint32_t, xk::Prefix4>;
+using SubnetsById = std::map<std::uint32_t, xk::hook::SubnetFacts>;
 
-void add_subnets(const isc::data::ConstElementPtr& list, Prefixes& prefixes) {
-  if (!list || list->getType() != isc::data::Element::list) return;
+// "10.0.0.100 - 10.0.0.199", "10.0.0.100-10.0.0.199" or a prefix.
+void add_range(std::string text, std::vector<xk::Range4>& ranges) {
+  std::erase(text, ' ');
+  if (const auto range = xk::parse_range4(text)) ranges.push_back(*range);
+  if (const auto prefix = xk::parse_prefix4(text)) ranges.push_back({prefix->network, prefix->broadcast()});
+}
+
+bool is_list(const isc::data::ConstElementPtr& element) {
+  return element && element->getType() == isc::data::Element::list;
+}
+
+xk::hook::SubnetFacts facts_of(const isc::data::ConstElementPtr& subnet, const xk::Prefix4& prefix) {
+  xk::hook::SubnetFacts facts;
+  facts.prefix = prefix;
+  if (const auto pools = subnet->get("pools"); is_list(pools)) {
+    for (unsigned i = 0; i < pools->size(); ++i)
+      if (const auto pool = pools->get(static_cast<int>(i))->get("pool"))
+        add_range(pool->stringValue(), facts.pools);
+  }
+  const auto context = subnet->get("user-context");
+  const auto own = context && context->getType() == isc::data::Element::map ? context->get("xdp-kea")
+                                                                            : isc::data::ConstElementPtr();
+  const auto exclude = own ? own->get("exclude") : isc::data::ConstElementPtr();
+  for (unsigned i = 0; is_list(exclude) && i < exclude->size(); ++i)
+    add_range(exclude->get(static_cast<int>(i))->stringValue(), facts.excludes);
+  return facts;
+}
+
+void add_subnets(const isc::data::ConstElementPtr& list, SubnetsById& subnets_by_id) {
+  if (!is_list(list)) return;
   for (unsigned i = 0; i < list->size(); ++i) {
     const auto subnet = list->get(static_cast<int>(i));
     const auto id = subnet->get("id");
     const auto prefix = subnet->get("subnet");
     if (!id || !prefix) continue;
     if (const auto parsed = xk::parse_prefix4(prefix->stringValue()))
-      prefixes[static_cast<std::uint32_t>(id->intValue())] = *parsed;
+      subnets_by_id[static_cast<std::uint32_t>(id->intValue())] = facts_of(subnet, *parsed);
   }
 }
 
-Prefixes subnets_of(isc::data::ConstElementPtr config) {
-  Prefixes prefixes;
-  if (!config || config->getType() != isc::data::Element::map) return prefixes;
+SubnetsById subnets_of(isc::data::ConstElementPtr config) {
+  SubnetsById found;
+  if (!config || config->getType() != isc::data::Element::map) return found;
   if (const auto inner = config->get("Dhcp4")) config = inner;
-  add_subnets(config->get("subnet4"), prefixes);
+  add_subnets(config->get("subnet4"), found);
   const auto networks = config->get("shared-networks");
-  if (!networks || networks->getType() != isc::data::Element::list) return prefixes;
-  for (unsigned i = 0; i < networks->size(); ++i)
-    add_subnets(networks->get(static_cast<int>(i))->get("subnet4"), prefixes);
-  return prefixes;
+  for (unsigned i = 0; is_list(networks) && i < networks->size(); ++i)
+    add_subnets(networks->get(static_cast<int>(i))->get("subnet4"), found);
+  return found;
+}
+
+std::string text_parameter(isc::hooks::LibraryHandle& handle, const char* name) {
+  const auto value = handle.getParameter(name);
+  if (!value || value->getType() != isc::data::Element::string)
+    isc_throw(isc::BadValue, "the parameter '" << name << "' is missing or no text");
+  return value->stringValue();
+}
+
+std::uint32_t grace_parameter(isc::hooks::LibraryHandle& handle) {
+  const auto value = handle.getParameter("lease-grace");
+  if (!value || value->getType() != isc::data::Element::integer || value->intValue() < 0 ||
+      value->intValue() > std::numeric_limits<std::uint32_t>::max())
+    isc_throw(isc::BadValue, "the parameter 'lease-grace' is missing or no number of seconds");
+  return static_cast<std::uint32_t>(value->intValue());
+}
+
+std::string client_id_of(const isc::dhcp::Pkt4Ptr& query) {
+  const OptionPtr option = query->getOption(isc::dhcp::DHO_DHCP_CLIENT_IDENTIFIER);
+  return option ? std::string(option->getData().begin(), option->getData().end()) : std::string();
 }
 
 std::string sub_option(const OptionPtr& agent, std::uint16_t code) {
@@ -71,17 +124,18 @@ int multi_threading_compatible() { return 1; }
 
 int load(isc::hooks::LibraryHandle& handle) {
   try {
-    const auto file = handle.getParameter("file");
-    if (!file || file->getType() != isc::data::Element::string)
-      isc_throw(isc::BadValue, "the parameter 'file' is missing or no text");
-    auto started = StaticFollower::start(file->stringValue());
+    auto started = StaticFollower::start(text_parameter(handle, "file"));
     if (!started) isc_throw(isc::Unexpected, started.error().message);
+    auto paused = xk::hook::PausedFollower::start(text_parameter(handle, "paused-file"));
+    if (!paused) isc_throw(isc::Unexpected, paused.error().message);
     leases = std::move(*started);
     subnets = std::make_shared<xk::hook::Subnets>();
+    held = std::make_shared<xk::hook::Held>(std::shared_ptr<xk::hook::PausedFollower>(std::move(*paused)),
+                                            subnets, grace_parameter(handle));
     HostDataSourceFactory::registerFactory(
         StaticHosts::kType,
         [](const isc::db::DatabaseConnection::ParameterMap&) {
-          return isc::dhcp::HostDataSourcePtr(new StaticHosts(leases, subnets));
+          return isc::dhcp::HostDataSourcePtr(new StaticHosts(leases, subnets, held));
         },
         true);
     return 0;
@@ -95,6 +149,7 @@ int unload() {
   HostMgr::delBackend(StaticHosts::kType);
   HostDataSourceFactory::deregisterFactory(StaticHosts::kType, true);
   leases.reset();
+  held.reset();
   subnets.reset();
   return 0;
 }
@@ -126,6 +181,38 @@ int host4_identifier(CalloutHandle& handle) {
     handle.setArgument("id_value", std::vector<std::uint8_t>(line.begin(), line.end()));
     return 0;
   }
+  return 0;
+}
+
+// A paused client, or one of a paused pool, is not answered, unless it has a lease that it may renew.
+int subnet4_select(CalloutHandle& handle) {
+  isc::dhcp::Pkt4Ptr query;
+  isc::dhcp::Subnet4Ptr subnet;
+  handle.getArgument("query4", query);
+  handle.getArgument("subnet4", subnet);
+  if (!query || !subnet || held->nothing_paused()) return 0;
+  if (query->getType() != isc::dhcp::DHCPDISCOVER && query->getType() != isc::dhcp::DHCPREQUEST) return 0;
+  std::string mac;
+  if (const auto hardware = query->getHWAddr())
+    mac.assign(hardware->hwaddr_.begin(), hardware->hwaddr_.end());
+  const std::string client_id = client_id_of(query);
+  auto fixed = leases->find(xk::StaticKind::client_id, client_id);
+  if (!fixed) fixed = leases->find(xk::StaticKind::mac, mac);
+  const xk::Ip4 own = fixed && subnets->holds(subnet->getID(), fixed->address) ? fixed->address : xk::Ip4{};
+  if (held->refuses(subnet->getID(), mac, client_id, xk::Ip4{query->getCiaddr().toUint32()}, own))
+    handle.setStatus(CalloutHandle::NEXT_STEP_DROP);
+  return 0;
+}
+
+// The lease of an address that is excluded now gets no longer.
+int lease4_renew(CalloutHandle& handle) {
+  isc::dhcp::Lease4Ptr lease;
+  handle.getArgument("lease4", lease);
+  if (!lease) return 0;
+  const std::int64_t end = held->kept_end_unix_s(lease->subnet_id_, xk::Ip4{lease->addr_.toUint32()});
+  if (end == 0) return 0;
+  const std::int64_t left = std::max<std::int64_t>(end - lease->cltt_, 1);
+  lease->valid_lft_ = static_cast<std::uint32_t>(std::min<std::int64_t>(left, lease->valid_lft_));
   return 0;
 }
 

@@ -5,7 +5,6 @@
 #include <dhcpsrv/host.h>
 #include <exceptions/exceptions.h>
 
-#include <mutex>
 #include <optional>
 
 namespace xk::hook {
@@ -28,17 +27,6 @@ Host::IdentifierType type_of(StaticKind kind) {
 }
 
 }  // namespace
-
-void Subnets::set(std::map<std::uint32_t, Prefix4> prefixes) {
-  const std::unique_lock lock(mutex_);
-  prefixes_ = std::move(prefixes);
-}
-
-bool Subnets::holds(std::uint32_t id, Ip4 address) const {
-  const std::shared_lock lock(mutex_);
-  const auto subnet = prefixes_.find(id);
-  return subnet != prefixes_.end() && subnet->second.contains(address);
-}
 
 StaticHosts::HostPtr StaticHosts::host_of(const Subnet& subnet, const StaticLease& lease) const {
   std::string hostname;
@@ -76,16 +64,35 @@ StaticHosts::HostPtr StaticHosts::get4(const Subnet& subnet, const Kind& kind, c
                                        size_t size) const {
   const auto known = kind_of(kind);
   if (!known) return {};
-  const auto lease = leases_->find(*known, std::string(reinterpret_cast<const char*>(identifier), size));
-  if (!lease) return {};
-  // One whose address is of another subnet does not count here.
-  if (!lease->address.is_zero() && !subnets_->holds(subnet, lease->address)) return {};
-  return host_of(subnet, *lease);
+  const std::string identity(reinterpret_cast<const char*>(identifier), size);
+  if (const auto lease = leases_->find(*known, identity)) {
+    // One whose address is of another subnet does not count here.
+    if (!lease->address.is_zero() && !subnets_->holds(subnet, lease->address)) return {};
+    return host_of(subnet, *lease);
+  }
+  const bool mac = *known == StaticKind::mac;
+  if (*known == StaticKind::circuit) return {};
+  const Ip4 kept = held_->kept(subnet, mac ? identity : "", mac ? "" : identity);
+  return kept.is_zero() ? HostPtr{} : plain_host(subnet, *known, identity, kept);
 }
 
 StaticHosts::HostPtr StaticHosts::get4(const Subnet& subnet, const Address& address) const {
-  const auto lease = leases_->find(Ip4{address.toUint32()});
-  return lease && subnets_->holds(subnet, lease->address) ? host_of(subnet, *lease) : HostPtr{};
+  const Ip4 wanted{address.toUint32()};
+  const auto lease = leases_->find(wanted);
+  if (lease && subnets_->holds(subnet, lease->address)) return host_of(subnet, *lease);
+  const auto holder = held_->holder(subnet, wanted);
+  if (!holder) return {};
+  if (!holder->client_id.empty()) return plain_host(subnet, StaticKind::client_id, holder->client_id, wanted);
+  // No packet has the line that stands for nobody.
+  return holder->mac.empty() ? plain_host(subnet, StaticKind::circuit, "nobody", wanted)
+                             : plain_host(subnet, StaticKind::mac, holder->mac, wanted);
+}
+
+StaticHosts::HostPtr StaticHosts::plain_host(const Subnet& subnet, StaticKind kind,
+                                             const std::string& identity, Ip4 address) {
+  return HostPtr(new Host(reinterpret_cast<const std::uint8_t*>(identity.data()), identity.size(),
+                          type_of(kind), subnet, isc::dhcp::SUBNET_ID_UNUSED,
+                          isc::asiolink::IOAddress(address.value)));
 }
 
 StaticHosts::Hosts StaticHosts::getAll4(const Subnet& subnet, const Address& address) const {

@@ -1,35 +1,25 @@
 // Static leases as Kea's host reservations: Kea gives a client its own, and nobody else an address that is
-// one.
+// one. So are addresses that are held for a client (held.h), or for nobody.
 #pragma once
 
 #include <dhcpsrv/base_host_data_source.h>
 
-#include <map>
 #include <memory>
-#include <shared_mutex>
 #include <string>
 
+#include "controlplane/kea/static_hook/held.h"
+#include "controlplane/kea/static_hook/subnets.h"
 #include "controlplane/kea/static_hook/table.h"
 
 namespace xk::hook {
-
-// The subnets of the configuration in force, by Kea's id. Thread-safe.
-class Subnets {
- public:
-  void set(std::map<std::uint32_t, Prefix4> prefixes);
-  [[nodiscard]] bool holds(std::uint32_t id, Ip4 address) const;
-
- private:
-  mutable std::shared_mutex mutex_;
-  std::map<std::uint32_t, Prefix4> prefixes_;
-};
 
 // Only what Kea asks for on a packet's way has an answer; reservations are not changed through Kea.
 class StaticHosts final : public isc::dhcp::BaseHostDataSource {
  public:
   static constexpr const char* kType = "xdpkea";
-  StaticHosts(std::shared_ptr<const StaticFollower> leases, std::shared_ptr<const Subnets> subnets)
-      : leases_(std::move(leases)), subnets_(std::move(subnets)) {}
+  StaticHosts(std::shared_ptr<const StaticFollower> leases, std::shared_ptr<const Subnets> subnets,
+              std::shared_ptr<const Held> held)
+      : leases_(std::move(leases)), subnets_(std::move(subnets)), held_(std::move(held)) {}
 
   using Hosts = isc::dhcp::ConstHostCollection;
   using HostPtr = isc::dhcp::ConstHostPtr;
@@ -66,8 +56,11 @@ class StaticHosts final : public isc::dhcp::BaseHostDataSource {
 
  private:
   [[nodiscard]] HostPtr host_of(const Subnet& subnet, const StaticLease& lease) const;
+  [[nodiscard]] static HostPtr plain_host(const Subnet& subnet, StaticKind kind, const std::string& identity,
+                                          Ip4 address);
   std::shared_ptr<const StaticFollower> leases_;
   std::shared_ptr<const Subnets> subnets_;
+  std::shared_ptr<const Held> held_;
 };
 
 }  // namespace xk::hook

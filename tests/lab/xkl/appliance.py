@@ -109,6 +109,16 @@ class Appliance:
             raise LabError(f"GET {path}: {answer.status}: {body.decode(errors='replace')}")
         return unwrapped(json.loads(body))
 
+    def leases(self, vrf):
+        """All leases of a VRF, page by page."""
+        rows, start = [], ""
+        while True:
+            page = self.api(f"/v1/leases?vrf={vrf}" + (f"&from={start}" if start else ""))
+            rows += page["leases"]
+            start = page["next"]
+            if not start:
+                return rows
+
     def counters(self, vrf=None):
         """Counters of one VRF, or the total; drops and notes as dictionaries."""
         view = self.api("/v1/counters")
