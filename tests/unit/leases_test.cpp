@@ -380,7 +380,6 @@ TEST_F(Gated, StrictWithholdsTheAckInTheEndAndKeepsTheChange) {
   const auto kea = client(hook::Durability::strict, std::chrono::milliseconds(20));
   EXPECT_FALSE(submit(*kea, sample()).get());
   open_gate();
-  const auto later = client(hook::Durability::strict);
   while (stored().empty()) usleep(1000);
   EXPECT_EQ(stored().size(), 1u);
   while (gate_->status().at(0).figures.withheld == 0) usleep(1000);
