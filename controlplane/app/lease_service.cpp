@@ -17,8 +17,6 @@
 namespace xk::kead {
 namespace {
 
-constexpr std::size_t kPageKeys = 10'000;
-
 Result<std::string> first_line(const std::string& path) {
   std::ifstream file(path);
   std::string line;
@@ -169,11 +167,10 @@ std::set<std::string> LeaseService::kept() const {
   return kept_;
 }
 
-Result<LeaseService::RecordPage> LeaseService::page(const std::string& vrf, Ip4 behind) {
+Result<LeaseService::RecordPage> LeaseService::page(const std::string& vrf, Ip4 behind, std::size_t limit) {
   const std::string prefix = leases::lease_prefix(vrf);
-  const auto found = store_->range({.from = leases::lease_key(vrf, behind) + '\0',
-                                    .to = store::end_of_prefix(prefix),
-                                    .limit = kPageKeys});
+  const auto found = store_->range(
+      {.from = leases::lease_key(vrf, behind) + '\0', .to = store::end_of_prefix(prefix), .limit = limit});
   if (!found) return std::unexpected(found.error().error);
   RecordPage page{.records = {}, .last = !found->more};
   std::uint64_t bad = 0;

@@ -68,12 +68,13 @@ class LeaseService {
   // How long after its end a lease is kept.
   [[nodiscard]] std::uint64_t grace_s() const { return grace_s_; }
   [[nodiscard]] leases::LeaseFollower& follower() { return *follower_; }
-  // Leases of a VRF behind an address, in order. Values that are no lease are left out, and told.
+  // Leases of a VRF behind an address, in order, at most limit. Values that are no lease are left out, and
+  // told.
   struct RecordPage {
     std::vector<leases::Record> records;
     bool last = false;
   };
-  [[nodiscard]] Result<RecordPage> page(const std::string& vrf, Ip4 behind);
+  [[nodiscard]] Result<RecordPage> page(const std::string& vrf, Ip4 behind, std::size_t limit);
   struct Found {
     leases::Record record;
     store::Revision modified = 0;

@@ -102,7 +102,7 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
   // One page of a VRF's leases, and where the next one starts (0: that was all).
   struct Page;
   [[nodiscard]] api::Answer<Page> kea_page(const std::string& vrf, Ip4 from);
-  [[nodiscard]] api::Answer<Page> stored_page(const std::string& vrf, Ip4 from);
+  [[nodiscard]] api::Answer<Page> stored_page(const std::string& vrf, Ip4 from, std::size_t limit);
   // What a lease is, and the places where it may be.
   struct Held;
   [[nodiscard]] api::Answer<Held> held(const api::LeaseDeleteRequest& request);

@@ -18,6 +18,7 @@ using api::Answer;
 using api::Failure;
 
 constexpr std::size_t kScannedMax = 20'000;  // leases that one question looks at
+constexpr std::size_t kPage = 2'000;         // leases of an answer, unless more are asked for
 constexpr int kDeleteTries = 5;              // a client may renew meanwhile
 
 std::uint64_t now_unix_s() {
@@ -107,8 +108,8 @@ Answer<LoopControl::Page> LoopControl::kea_page(const std::string& vrf, Ip4 from
 }
 
 // Of a VRF whose leases are in the store, whether its Kea runs or not.
-Answer<LoopControl::Page> LoopControl::stored_page(const std::string& vrf, Ip4 from) {
-  auto stored = parts_.leases.page(vrf, from);
+Answer<LoopControl::Page> LoopControl::stored_page(const std::string& vrf, Ip4 from, std::size_t limit) {
+  auto stored = parts_.leases.page(vrf, from, limit);
   if (!stored) return failure(502, "vrf " + vrf + ": " + stored.error().message);
   Page page{.leases = {}, .last = stored->last};
   const std::uint64_t now_s = now_unix_s();
@@ -128,7 +129,7 @@ Answer<api::LeasePageView> LoopControl::leases(const api::LeaseQuery& query) {
   }
   const auto names = kea_vrfs(match->vrf());
   if (!names) return std::unexpected(names.error());
-  const std::size_t limit = query.limit == 0 ? api::kLeasePageMax : query.limit;
+  const std::size_t limit = query.limit == 0 ? kPage : query.limit;
   api::LeasePageView view;
   std::vector<std::string> silent;
   std::size_t scanned = 0;
@@ -138,7 +139,8 @@ Answer<api::LeasePageView> LoopControl::leases(const api::LeaseQuery& query) {
     // One address is asked for from the one before.
     if (!match->address().is_zero()) from = std::max(from, Ip4{match->address().value - 1});
     for (bool last = false; !last;) {
-      auto page = parts_.leases.keeps(name) ? stored_page(name, from) : kea_page(name, from);
+      auto page = parts_.leases.keeps(name) ? stored_page(name, from, match->address().is_zero() ? kPage : 1)
+                                            : kea_page(name, from);
       if (!page) {
         // One Kea that does not answer hides no other's leases, unless it alone was asked.
         if (!match->vrf().empty() || page.error().status == 503) return std::unexpected(page.error());
