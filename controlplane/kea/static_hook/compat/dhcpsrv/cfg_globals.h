@@ -1,9 +1,10 @@
-// Kea's dhcpsrv/subnet.h needs this header, and Debian's package kea-dev has not got it: as much of it as makes
-// that one compile. Nothing here is ever called; where Kea's own header is installed it is found first.
+// Kea's dhcpsrv/subnet.h needs this header, and Debian's package kea-dev has not got it: as much of it as
+// makes that one compile. Nothing here is ever called; where Kea's own header is installed it is found first.
 #pragma once
 
-#include <boost/shared_ptr.hpp>
 #include <cc/data.h>
+
+#include <boost/shared_ptr.hpp>
 
 namespace isc::dhcp {
 
