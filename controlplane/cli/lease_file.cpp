@@ -3,22 +3,12 @@
 #include <array>
 
 #include "controlplane/api/views_json.h"
+#include "controlplane/cli/csv.h"
 
 namespace xk::cli {
 namespace {
 
 constexpr std::string_view kHexDigits = "0123456789abcdef";
-
-// RFC 4180: what holds a comma, a quote or a line's end is in quotes.
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
-}
 
 // Kea writes a separator inside a field as "&#x2c".
 std::string kea_field(const std::string& text) {

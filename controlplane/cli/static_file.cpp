@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "controlplane/api/views_json.h"
+#include "controlplane/cli/csv.h"
 
 namespace xk::cli {
 namespace {
@@ -137,13 +138,6 @@ std::optional<std::string> fault_of(const StaticTexts& texts, std::size_t line, 
   if (auto again = twice(seen.names, who, identity_text(*entry), line)) return again;
   if (entry->address.is_zero()) return std::nullopt;
   return twice(seen.addresses, entry->vrf + "/" + texts.address, texts.address, line);
-}
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
 }
 
 }  // namespace

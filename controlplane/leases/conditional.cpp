@@ -8,8 +8,8 @@
 namespace xk::leases {
 namespace {
 
-constexpr std::size_t kBatch = 50;     // etcd takes 128 operations, compares and changes together
-constexpr std::size_t kInFlight = 64;  // transactions that wait for the store at a time
+constexpr std::size_t kCommitsTogether = 50;  // etcd takes 128 operations, compares and changes together
+constexpr std::size_t kInFlight = 64;         // transactions that wait for the store at a time
 
 store::Transaction transaction_of(std::span<const Conditional> changes) {
   store::Transaction transaction;
@@ -62,8 +62,8 @@ store::StoreResult<std::uint64_t> commit_unchanged(store::Store& store,
                                                    const std::vector<Conditional>& changes) {
   std::uint64_t held = 0;
   std::vector<std::span<const Conditional>> batches;
-  for (std::size_t i = 0; i < changes.size(); i += kBatch)
-    batches.push_back(std::span(changes).subspan(i, std::min(kBatch, changes.size() - i)));
+  for (std::size_t i = 0; i < changes.size(); i += kCommitsTogether)
+    batches.push_back(std::span(changes).subspan(i, std::min(kCommitsTogether, changes.size() - i)));
   std::vector<std::span<const Conditional>> single;  // of batches in which one did not hold
   const auto outcomes = commit_batches(store, batches);
   for (std::size_t i = 0; i < batches.size(); ++i) {
