@@ -23,8 +23,7 @@ SERVER = "192.0.2.2"
 
 @pytest.fixture(scope="module")
 def site(lab):
-    """red: Kea by itself (what durable leases cost is said by bench/kea_gate.py), a wide pool and a subnet for a relay
-    further down. green: a server elsewhere. grey: DPDK."""
+    """red: Kea, a wide pool and a subnet for a relay further down. green: a server elsewhere. grey: DPDK."""
     router = Router(lab)
     router.connect()
     for name, number in (("grn", 1), ("gry", 2), ("up", 3)):
@@ -37,7 +36,6 @@ def site(lab):
     config = (appliance_section(lab, lab.tag)
               + '\n[[port]]\nname = "dpdk0"\ndriver = "ethdev"\ndevice = "net_af_packet0,iface=xkl-gry0"\n'
               + vrf("red", WIDE, subnet("10.77.0.0/24"), attachment("xkl-red0", prefix="10.0.0.0/16"))
-              + '  [vrf.kea]\n  durability = "none"\n'
               + vrf("green", '  [[vrf.subnet]]\n  prefix = "10.20.0.0/24"\n  gateway = "10.20.0.1"\n',
                     attachment("xkl-grn0"), engine="relay")
               + f'  [vrf.relay]\n  servers = ["{SERVER}"]\n  server_id_override = true\n'
