@@ -1,8 +1,6 @@
 #include "controlplane/kea/static_hook/paused.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -92,35 +90,11 @@ std::expected<Paused, Error> parse_paused(std::string_view text) {
 }
 
 std::expected<std::unique_ptr<PausedFollower>, Error> PausedFollower::start(std::string path) {
-  Fd watch(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  Fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!watch || !wake) return std::unexpected(errno_error("cannot watch for what is paused"));
-  const std::string directory = path.substr(0, path.rfind('/'));
-  if (::inotify_add_watch(watch.get(), directory.c_str(), IN_MOVED_TO | IN_ONLYDIR) < 0)
-    return std::unexpected(errno_error("cannot watch " + directory));
-  std::unique_ptr<PausedFollower> follower(
-      new PausedFollower(std::move(path), std::move(watch), std::move(wake)));
-  follower->read();
-  follower->thread_ = std::thread([raw = follower.get()] { raw->run(); });
+  std::unique_ptr<PausedFollower> follower(new PausedFollower(std::move(path)));
+  auto watch = FileWatch::start(follower->path_, IN_MOVED_TO, [raw = follower.get()] { raw->read(); });
+  if (!watch) return std::unexpected(std::move(watch.error()));
+  follower->watch_ = std::move(*watch);
   return follower;
-}
-
-PausedFollower::~PausedFollower() {
-  if (!thread_.joinable()) return;
-  ::eventfd_write(wake_.get(), 1);
-  thread_.join();
-}
-
-void PausedFollower::run() {
-  std::array<pollfd, 2> waiting{{{wake_.get(), POLLIN, 0}, {watch_.get(), POLLIN, 0}}};
-  while (true) {
-    if (::poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) return;
-    if (waiting[0].revents != 0) return;
-    std::array<char, 4096> events;
-    while (::read(watch_.get(), events.data(), events.size()) > 0) {
-    }
-    read();
-  }
 }
 
 // What cannot be read changes nothing.

@@ -12,11 +12,10 @@
 #include <shared_mutex>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
+#include "controlplane/kea/static_hook/file_watch.h"
 #include "dataplane/base/error.h"
-#include "dataplane/base/fd.h"
 #include "dataplane/base/types.h"
 
 namespace xk::hook {
@@ -44,20 +43,16 @@ class PausedFollower {
   // What the file says is known on return; without one nothing is paused. Errors: its directory cannot be
   // watched.
   [[nodiscard]] static std::expected<std::unique_ptr<PausedFollower>, Error> start(std::string path);
-  ~PausedFollower();
   [[nodiscard]] std::shared_ptr<const Paused> get() const;
 
  private:
-  PausedFollower(std::string path, Fd watch, Fd wake)
-      : path_(std::move(path)), watch_(std::move(watch)), wake_(std::move(wake)) {}
-  void run();
+  explicit PausedFollower(std::string path) : path_(std::move(path)) {}
   void read();
 
   std::string path_;
-  Fd watch_, wake_;
   mutable std::shared_mutex mutex_;  // of what follows
   std::shared_ptr<const Paused> paused_ = std::make_shared<const Paused>();
-  std::thread thread_;
+  std::unique_ptr<FileWatch> watch_;  // ends before what it calls on
 };
 
 }  // namespace xk::hook

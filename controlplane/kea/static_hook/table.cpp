@@ -1,8 +1,6 @@
 #include "controlplane/kea/static_hook/table.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -107,35 +105,11 @@ std::optional<StaticLease> StaticLeases::find(Ip4 address) const {
 // ---- the file ----------------------------------------------------------------------------------------
 
 std::expected<std::unique_ptr<StaticFollower>, Error> StaticFollower::start(std::string path) {
-  Fd watch(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  Fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!watch || !wake) return std::unexpected(errno_error("cannot watch for static leases"));
-  const std::string directory = path.substr(0, path.rfind('/'));
-  if (::inotify_add_watch(watch.get(), directory.c_str(), kEvents | IN_ONLYDIR) < 0)
-    return std::unexpected(errno_error("cannot watch " + directory));
-  std::unique_ptr<StaticFollower> follower(
-      new StaticFollower(std::move(path), std::move(watch), std::move(wake)));
-  follower->read();
-  follower->thread_ = std::thread([raw = follower.get()] { raw->run(); });
+  std::unique_ptr<StaticFollower> follower(new StaticFollower(std::move(path)));
+  auto watch = FileWatch::start(follower->path_, kEvents, [raw = follower.get()] { raw->read(); });
+  if (!watch) return std::unexpected(std::move(watch.error()));
+  follower->watch_ = std::move(*watch);
   return follower;
-}
-
-StaticFollower::~StaticFollower() {
-  if (!thread_.joinable()) return;
-  ::eventfd_write(wake_.get(), 1);
-  thread_.join();
-}
-
-void StaticFollower::run() {
-  std::array<pollfd, 2> waiting{{{wake_.get(), POLLIN, 0}, {watch_.get(), POLLIN, 0}}};
-  while (true) {
-    if (::poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) return;
-    if (waiting[0].revents != 0) return;
-    std::array<char, 4096> events;
-    while (::read(watch_.get(), events.data(), events.size()) > 0) {
-    }
-    read();
-  }
 }
 
 // All that is new in the file. Another file than before is read whole before it counts.

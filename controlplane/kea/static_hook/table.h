@@ -18,9 +18,9 @@
 #include <shared_mutex>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <unordered_map>
 
+#include "controlplane/kea/static_hook/file_watch.h"
 #include "dataplane/base/error.h"
 #include "dataplane/base/fd.h"
 #include "dataplane/base/static_lease.h"
@@ -52,7 +52,6 @@ class StaticFollower {
   // What the file has is known on return; one that is not there yet is an empty table. Errors: its directory
   // cannot be watched.
   [[nodiscard]] static std::expected<std::unique_ptr<StaticFollower>, Error> start(std::string path);
-  ~StaticFollower();
 
   [[nodiscard]] std::optional<StaticLease> find(StaticKind kind, const std::string& identity) const;
   [[nodiscard]] std::optional<StaticLease> find(Ip4 address) const;
@@ -60,14 +59,11 @@ class StaticFollower {
   [[nodiscard]] std::uint64_t bad_lines() const { return bad_lines_.load(); }
 
  private:
-  StaticFollower(std::string path, Fd watch, Fd wake)
-      : path_(std::move(path)), watch_(std::move(watch)), wake_(std::move(wake)) {}
-  void run();
+  explicit StaticFollower(std::string path) : path_(std::move(path)) {}
   void read();
   [[nodiscard]] bool read_some();
 
   std::string path_;
-  Fd watch_, wake_;
   Fd file_;
   std::uint64_t inode_ = 0;
   std::string partial_;                    // of the last line
@@ -75,7 +71,7 @@ class StaticFollower {
   std::atomic<std::uint64_t> bad_lines_{0};
   mutable std::shared_mutex mutex_;  // of the table
   std::unique_ptr<StaticLeases> leases_ = std::make_unique<StaticLeases>();
-  std::thread thread_;
+  std::unique_ptr<FileWatch> watch_;  // ends before what it calls on
 };
 
 }  // namespace xk::hook
