@@ -83,7 +83,8 @@
   X(NOTE, NOTE_STATIC_ACK, "static_ack", "ACK of a static lease, made by the dataplane")                     \
   X(NOTE, NOTE_STATIC_NAK, "static_nak", "NAK for the sake of a static lease, made by the dataplane")        \
   X(NOTE, NOTE_STATIC_OPTIONS_NO_ROOM, "static_options_no_room",                                             \
-    "some option was left out of the dataplane's own reply: the client takes no longer message")
+    "some option was left out of the dataplane's own reply: the client takes no longer message")             \
+  X(DROP, NOT_ACTIVE, "not_active", "the VRF is not active on this appliance: the other one answers")
 
 enum xk_outcome {
 #define XK_OUTCOME_ENUM(kind, name, text, explanation) XK_##name,

@@ -206,6 +206,29 @@ struct VrfView {
   std::vector<std::string> subnets;
   std::vector<std::string> servers;
   std::uint32_t queue_capacity = 0;  // packets
+  // With [ha] only.
+  std::string standing = {};   // this appliance's: "active", "standby", "taking", "catching up", "leaving"
+  std::string active_on = {};  // the appliance that is active; empty: none is
+  std::uint64_t active_since_unix_s = 0;  // since when
+  std::string standby_reason = {};        // why this one could not take it over now
+};
+
+// [ha]: how this appliance shares the VRFs.
+struct HaView {
+  bool enabled = false;
+  std::string name;
+  std::string state;                      // "in touch" with etcd, "silent"; empty: not enabled
+  std::uint64_t silent_since_unix_s = 0;  // 0: it is not
+  std::string trouble;
+  std::vector<std::string> appliances;  // that are in touch with etcd
+  std::uint64_t takeovers = 0;          // VRFs that this one became active in since xdp-kead started
+};
+
+struct HaRequest {
+  std::string vrf;  // empty: all
+};
+struct HaDoneView {
+  std::vector<std::string> vrfs;  // that changed hands
 };
 
 // Where leases are kept.
@@ -228,6 +251,7 @@ struct StatusView {
   std::uint32_t dataplane_pid = 0;
   std::uint64_t dataplane_generation = 0;
   StoreView store;
+  HaView ha;
   std::vector<std::string> warnings;
   std::vector<PortView> ports;
   std::vector<VrfView> vrfs;
@@ -388,6 +412,8 @@ class Control {
   [[nodiscard]] virtual Answer<ReloadView> reload() = 0;
   [[nodiscard]] virtual Answer<ReloadView> act_on_vrf(const std::string& vrf, VrfAction action,
                                                       bool purge) = 0;
+  // Takes VRFs over from the appliance that is active, or lets go of them; waits for it.
+  [[nodiscard]] virtual Answer<HaDoneView> hand_over(const std::string& vrf, bool to_us) = 0;
   // Ends the daemon once it is answered.
   [[nodiscard]] virtual Answer<TeardownView> teardown() = 0;
 };

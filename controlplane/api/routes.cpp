@@ -300,6 +300,28 @@ ApiReply post_delete(Control& control, const ApiRequest& request, const std::str
   return act(control, name, VrfAction::remove, wish.purge);
 }
 
+ApiReply hand_over(Control& control, const ApiRequest& request, bool to_us) {
+  HaRequest wish;
+  if (!request.body.empty()) {
+    const auto json = parse_json(request.body, kRequestBytesMax);
+    if (!json) return error_reply(400, {"the body is " + json.error().message});
+    auto given = from_json<HaRequest>(*json);
+    if (!given)
+      return error_reply(400, {R"(the body must be empty or {"vrf": "..."}: )" + given.error().message});
+    wish = std::move(*given);
+  }
+  auto done = control.hand_over(wish.vrf, to_us);
+  return done ? json_reply(*done) : failure_reply(std::move(done.error()));
+}
+
+ApiReply post_ha_takeover(Control& control, const ApiRequest& request, const std::string&) {
+  return hand_over(control, request, true);
+}
+
+ApiReply post_ha_release(Control& control, const ApiRequest& request, const std::string&) {
+  return hand_over(control, request, false);
+}
+
 ApiReply post_teardown(Control& control, const ApiRequest&, const std::string&) {
   auto done = control.teardown();
   return done ? json_reply(*done) : failure_reply(std::move(done.error()));
@@ -362,6 +384,8 @@ const std::vector<Route>& routes() {
       {"POST", "/v1/vrfs/{name}/drain", {}, post_drain},
       {"POST", "/v1/vrfs/{name}/resume", {}, post_resume},
       {"POST", "/v1/vrfs/{name}/delete", {}, post_delete},
+      {"POST", "/v1/ha/takeover", {}, post_ha_takeover},
+      {"POST", "/v1/ha/release", {}, post_ha_release},
       {"POST", "/v1/teardown", {}, post_teardown},
       {"GET", "/v1/attachments", {}, get_attachments},
       {"GET", "/v1/counters", {"vrf"}, get_counters},

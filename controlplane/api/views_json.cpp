@@ -224,7 +224,24 @@ void each_field(Is<VrfView> auto& v, auto&& f) {
   f("subnets", v.subnets);
   f("servers", v.servers);
   f("queue_capacity", v.queue_capacity);
+  f("standing", v.standing);
+  f("active_on", v.active_on);
+  f("active_since_unix_s", v.active_since_unix_s);
+  f("standby_reason", v.standby_reason);
 }
+
+void each_field(Is<HaView> auto& v, auto&& f) {
+  f("enabled", v.enabled);
+  f("name", v.name);
+  f("state", v.state);
+  f("silent_since_unix_s", v.silent_since_unix_s);
+  f("trouble", v.trouble);
+  f("appliances", v.appliances);
+  f("takeovers", v.takeovers);
+}
+
+void each_field(Is<HaRequest> auto& v, auto&& f) { f("vrf", v.vrf); }
+void each_field(Is<HaDoneView> auto& v, auto&& f) { f("vrfs", v.vrfs); }
 
 void each_field(Is<StoreView> auto& v, auto&& f) {
   f("backend", v.backend);
@@ -247,6 +264,7 @@ void each_field(Is<StatusView> auto& v, auto&& f) {
   f("dataplane_pid", v.dataplane_pid);
   f("dataplane_generation", v.dataplane_generation);
   f("store", v.store);
+  f("ha", v.ha);
   f("warnings", v.warnings);
   f("ports", v.ports);
   f("vrfs", v.vrfs);
@@ -555,6 +573,8 @@ XK_API_VIEW(StatusView)
 XK_API_VIEW(ReloadView)
 XK_API_VIEW(ConfigChangeView)
 XK_API_VIEW(ConfigDiffView)
+XK_API_VIEW(HaRequest)
+XK_API_VIEW(HaDoneView)
 XK_API_VIEW(DeleteRequest)
 XK_API_VIEW(TeardownView)
 XK_API_VIEW(ReadyView)

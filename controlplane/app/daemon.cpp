@@ -9,6 +9,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "controlplane/app/announce.h"
 #include "controlplane/app/log.h"
 #include "controlplane/app/teardown.h"
 #include "controlplane/config/config.h"
@@ -35,6 +36,10 @@ std::vector<std::string> texts_of(const std::vector<ConfigError>& errors) {
 
 }  // namespace
 
+Daemon::~Daemon() {
+  if (ha_) ha_->stop();
+}
+
 Result<> Daemon::run() {
   if (auto ready = set_up(); !ready) return ready;
   if (auto watching = watch(); !watching) return watching;
@@ -42,6 +47,7 @@ Result<> Daemon::run() {
   loop_->post([this] { start_serving(); });
   const auto ended = loop_->run();
   notify("STOPPING=1");
+  if (ha_) ha_->stop();
   events_.close();  // API calls that wait for events end
   leases_->close();
   if (scrape_) scrape_->stop();
@@ -71,6 +77,7 @@ Result<> Daemon::set_up() {
       appliance, [this](const kea::Start& start, auto done) { leases_->prepare(start, std::move(done)); });
   if (!adapters) return std::unexpected(adapters.error());
   adapters_ = std::move(*adapters);
+  if (auto shared = set_up_ha(); !shared) return shared;
   machine_.emplace(adapters_->machine());
   if (sd_watchdog_enabled(0, &watchdog_us_) <= 0) watchdog_us_ = 0;
   machine_->moved = [this] { still_moving(); };
@@ -116,6 +123,7 @@ Result<> Daemon::set_up() {
   control_.emplace(
       LoopControl::Parts{.loop = *loop_,
                          .leases = *leases_,
+                         .ha = ha_.get(),
                          .reconciler = *reconciler_,
                          .machine = *machine_,
                          .events = events_,
@@ -142,6 +150,56 @@ Result<> Daemon::set_up() {
   auto listening = adapters_->dataplane->listen(socket, first_model_.dataplane.user);
   if (!listening) return std::unexpected(std::move(listening.error()).in("dataplane socket " + socket));
   return {};
+}
+
+// A connection of its own, which nothing else holds up, and whose answers come in time or not at all.
+Result<> Daemon::set_up_ha() {
+  const HaSettings& settings = first_model_.ha;
+  if (!settings.enabled) return {};
+  auto store = open_store(first_model_, std::chrono::milliseconds(500 * settings.ttl_s));
+  if (!store) return std::unexpected(store.error());
+  std::string name = settings.name.empty() ? hostname_of(first_model_.appliance) : settings.name;
+  ha_ = std::make_unique<HaService>(HaService::Parts{
+      .settings = settings,
+      .name = std::move(name),
+      .store = std::move(*store),
+      .gate = leases_->gate(),
+      .events = events_,
+      .renew_kea = [this](const std::string& vrf) { loop_->post([this, vrf] { restart_keas({vrf}); }); },
+      .serves =
+          [this](VrfId vrf) {
+            loop_->post([this, vrf] { announce_identifiers(reconciler_->desired().snapshot, vrf); });
+          }});
+  leases_->set_sharing(
+      {.starting = [this](const std::string& vrf) { ha_->kea_starting(vrf); },
+       .prepared = [this](const std::string& vrf, store::Revision at) { ha_->kea_prepared(vrf, at); },
+       .active = [this](const std::string& vrf) { return ha_->active(vrf); }});
+  return {};
+}
+
+// What this appliance can do for each VRF, for the election.
+void Daemon::look_at_ha() {
+  if (!ha_ || reconciler_->model() == nullptr) return;
+  ha_->attach(adapters_->dataplane->fence());
+  const Desired& desired = reconciler_->desired();
+  const DataplaneStatus dataplane = adapters_->dataplane->status();
+  std::set<VrfId> running;
+  for (const KeaStatus& status : adapters_->keas->status())
+    if (status.state == KeaState::running) running.insert(status.vrf);
+  std::map<std::string, HaService::Vrf> vrfs;
+  for (const VrfEntry& entry : desired.snapshot.vrfs) {
+    HaService::Vrf& vrf = vrfs[entry.name];
+    vrf.id = entry.id;
+    vrf.ability = {.fit = dataplane.connected && !dataplane.silent &&
+                          (entry.engine != Engine::kea || running.contains(entry.id)),
+                   .drained = entry.draining,
+                   .has_leases = entry.engine == Engine::kea};
+    if (const auto kea = desired.keas.find(entry.id); kea != desired.keas.end()) {
+      vrf.directory = kea->second.spec.directory;
+      vrf.facts = facts_of(kea->second.spec);
+    }
+  }
+  ha_->set_vrfs(std::move(vrfs));
 }
 
 // Of the user that the VRF's Kea runs as.
@@ -384,6 +442,7 @@ void Daemon::after_change(const ChangeReport& report) {
   statics_->sync(reconciler_->desired().snapshot);
   pauses_->write_all();
   leases_->follow(reconciler_->desired());
+  look_at_ha();
   stop_stray_keas();
   set_retry_timer();
 }
@@ -461,6 +520,7 @@ void Daemon::look_at_keas() {
     refresh_soon(0);
   }
   running_keas_ = std::move(running);
+  look_at_ha();
   if (event_watch_.keas(keas)) event_watch_.served(*reconciler_, *machine_);
 }
 

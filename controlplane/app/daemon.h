@@ -15,6 +15,7 @@
 #include "controlplane/app/event_log.h"
 #include "controlplane/app/event_loop.h"
 #include "controlplane/app/event_watch.h"
+#include "controlplane/app/ha_service.h"
 #include "controlplane/app/lease_service.h"
 #include "controlplane/app/link_watch.h"
 #include "controlplane/app/loop_control.h"
@@ -30,6 +31,10 @@ namespace xk::kead {
 class Daemon {
  public:
   Daemon(Options options, Model model) : options_(std::move(options)), first_model_(std::move(model)) {}
+
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
 
   // Blocks until a signal ends it. SIGTERM, SIGINT and SIGHUP must be blocked. What it served is
   // served on afterwards.
@@ -62,6 +67,8 @@ class Daemon {
   void on_keas();
   void housekeeping();
   void restart_keas(const std::set<std::string>& vrfs);
+  [[nodiscard]] Result<> set_up_ha();
+  void look_at_ha();
   void look_at_keas();
   void look_at_servers();
 
@@ -75,6 +82,7 @@ class Daemon {
   std::set<std::pair<VrfId, std::int64_t>> running_keas_;  // at the last look, with their pids
   std::unique_ptr<EventLoop> loop_;
   std::optional<Adapters> adapters_;
+  std::unique_ptr<HaService> ha_;         // null: this appliance is alone; stopped before what follows goes
   std::unique_ptr<LeaseService> leases_;  // after the adapters: it tells them when a Kea may start
   std::optional<Machine> machine_;
   std::optional<KeaRenderer> renderer_;

@@ -51,6 +51,7 @@ inline constexpr std::string_view kDataplaneAnswers = "dataplane_answers";
 inline constexpr std::string_view kResync = "resync";
 inline constexpr std::string_view kStaticTrouble = "static_trouble";
 inline constexpr std::string_view kLeases = "leases";
+inline constexpr std::string_view kHa = "ha";
 }  // namespace event
 
 struct Event {

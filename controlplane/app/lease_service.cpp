@@ -25,16 +25,17 @@ Result<std::string> first_line(const std::string& path) {
   return line;
 }
 
+}  // namespace
+
 leases::VrfFacts facts_of(const KeaSpec& spec) {
   leases::VrfFacts facts;
   facts.name = spec.vrf_name;
   facts.subnets.insert(spec.subnets.begin(), spec.subnets.end());
+  facts.shared = spec.settings.shared;
   return facts;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<store::Store>> open_store(const Model& model) {
+Result<std::unique_ptr<store::Store>> open_store(const Model& model, std::chrono::milliseconds call_timeout) {
   const StoreSettings& settings = model.store;
   if (settings.backend == StoreBackend::embedded) {
     std::string repaired;
@@ -55,6 +56,7 @@ Result<std::unique_ptr<store::Store>> open_store(const Model& model) {
                              .key_file = settings.key_file,
                              .user = settings.user,
                              .password = {}};
+  if (call_timeout.count() != 0) options.call_timeout = call_timeout;
   if (!settings.password_file.empty()) {
     auto password = first_line(settings.password_file);
     if (!password) return std::unexpected(password.error());
@@ -84,17 +86,23 @@ LeaseService::LeaseService(const Appliance& appliance, std::unique_ptr<store::St
 }
 
 void LeaseService::start_keeping(std::function<void(const std::set<std::string>& vrfs)> restart_keas) {
-  keeper_ = std::make_unique<LeaseKeeper>(
-      LeaseKeeper::Parts{.store = *store_,
-                         .follower = *follower_,
-                         .grace_s = grace_s_,
-                         .clock_file = clock_file_,
-                         .vrfs = [this] { return kept(); },
-                         .tell =
-                             [this](bool warning, std::string vrf, std::string text) {
-                               tell_({.warning = warning, .vrf = std::move(vrf), .text = std::move(text)});
-                             },
-                         .restart_keas = std::move(restart_keas)});
+  keeper_ = std::make_unique<LeaseKeeper>(LeaseKeeper::Parts{
+      .store = *store_,
+      .follower = *follower_,
+      .grace_s = grace_s_,
+      .clock_file = clock_file_,
+      .vrfs =
+          [this] {
+            std::set<std::string> vrfs = kept();
+            std::erase_if(
+                vrfs, [this](const std::string& vrf) { return sharing_.active && !sharing_.active(vrf); });
+            return vrfs;
+          },
+      .tell =
+          [this](bool warning, std::string vrf, std::string text) {
+            tell_({.warning = warning, .vrf = std::move(vrf), .text = std::move(text)});
+          },
+      .restart_keas = std::move(restart_keas)});
 }
 
 Result<std::unique_ptr<LeaseService>> LeaseService::make(const Appliance& appliance,
@@ -238,10 +246,17 @@ Result<> LeaseService::make_ready(const kea::Start& start) {
   if (spec.settings.durability == Durability::none) return leases::forget_restored(*store_, spec.vrf_name);
   const auto now =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
-  const auto restored = leases::restore_kea(
-      *store_, {.facts = facts_of(spec), .directory = spec.directory, .uid = start.uid, .gid = start.gid},
-      now.count());
+  const bool shared = spec.settings.shared;
+  if (shared && sharing_.starting) sharing_.starting(spec.vrf_name);
+  const auto restored = leases::restore_kea(*store_,
+                                            {.facts = facts_of(spec),
+                                             .directory = spec.directory,
+                                             .uid = start.uid,
+                                             .gid = start.gid,
+                                             .shared = shared},
+                                            now.count());
   if (!restored) return std::unexpected(restored.error());
+  if (shared && sharing_.prepared) sharing_.prepared(spec.vrf_name, restored->revision);
   if (restored->leases != 0 || restored->imported != 0 || restored->queued != 0)
     tell_({.vrf = spec.vrf_name,
            .text =

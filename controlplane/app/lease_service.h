@@ -24,9 +24,12 @@
 
 namespace xk::kead {
 
+// What the gate and the feed have to know of a VRF's leases.
+[[nodiscard]] leases::VrfFacts facts_of(const KeaSpec& spec);
 // Opens what [store] says. One that cannot be opened now, or reached, is no Error: it is unavailable until it
-// can. An Error says what is wrong with the settings.
-[[nodiscard]] Result<std::unique_ptr<store::Store>> open_store(const Model& model);
+// can. An Error says what is wrong with the settings. call_timeout: 0, the usual one.
+[[nodiscard]] Result<std::unique_ptr<store::Store>> open_store(const Model& model,
+                                                               std::chrono::milliseconds call_timeout = {});
 
 // Thread-safe but for follow(), which the daemon's loop calls.
 class LeaseService {
@@ -57,6 +60,18 @@ class LeaseService {
   [[nodiscard]] std::string gate_socket(VrfId vrf) const;
   // What a VRF's Kea is rendered with; an Error if the hook is not installed.
   [[nodiscard]] Result<kea::GateHook> hook_of(const KeaSpec& spec, Durability durability) const;
+
+  // With [ha]. Who is told when a Kea of a shared VRF is given the leases of the store, and as of which
+  // revision; and whether this appliance is the active one: only that one erases leases. From threads of the
+  // service.
+  struct Sharing {
+    std::function<void(const std::string& vrf)> starting;
+    std::function<void(const std::string& vrf, store::Revision revision)> prepared;
+    std::function<bool(const std::string& vrf)> active;
+  };
+  // Before anything is prepared or kept.
+  void set_sharing(Sharing sharing) { sharing_ = std::move(sharing); }
+  [[nodiscard]] leases::Gate& gate() { return *gate_; }
 
   // Opens the gates of the VRFs that have a Kea with durable leases, closes the others.
   void follow(const Desired& desired);
@@ -102,6 +117,7 @@ class LeaseService {
   std::uint32_t grace_s_ = 0;
   std::unique_ptr<store::Store> store_;
   Tell tell_;
+  Sharing sharing_;
   std::unique_ptr<leases::Gate> gate_;
 
   mutable std::mutex mutex_;    // of what follows

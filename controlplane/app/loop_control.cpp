@@ -55,16 +55,34 @@ Answer<api::StatusView> LoopControl::status() {
                            .dataplane_pid = views.dataplane_running() ? views.dataplane().pid : 0,
                            .dataplane_generation = views.dataplane().generation,
                            .store = store_view(parts_.leases.health()),
+                           .ha = parts_.ha == nullptr ? api::HaView{} : ha_view(parts_.ha->status()),
                            .warnings = views.warnings(),
                            .ports = views.ports(),
-                           .vrfs = views.vrfs(),
+                           .vrfs = shown_vrfs(views),
                            .keas = std::move(keas)};
   });
 }
 
+std::vector<api::VrfView> LoopControl::shown_vrfs(const Views& views) const {
+  std::vector<api::VrfView> vrfs = views.vrfs();
+  if (parts_.ha != nullptr) add_standings(parts_.ha->status(), vrfs);
+  return vrfs;
+}
+
+Answer<api::HaDoneView> LoopControl::hand_over(const std::string& vrf, bool to_us) {
+  if (parts_.ha == nullptr) return failure(409, "[ha] is not enabled: this appliance is alone");
+  auto done = to_us ? parts_.ha->take_over(vrf) : parts_.ha->release(vrf);
+  if (done) return api::HaDoneView{std::move(*done)};
+  const int code = done.error().system_errno;
+  return failure(code == ENOENT                          ? 404
+                 : code == ETIMEDOUT || code == ENOTCONN ? 503
+                                                         : 409,
+                 std::move(done.error().message));
+}
+
 Answer<std::vector<api::VrfView>> LoopControl::vrfs() {
   return on_loop<std::vector<api::VrfView>>([this]() -> Answer<std::vector<api::VrfView>> {
-    return Views(parts_.reconciler, parts_.machine).vrfs();
+    return shown_vrfs(Views(parts_.reconciler, parts_.machine));
   });
 }
 
@@ -200,6 +218,8 @@ Answer<api::StaticPageView> LoopControl::static_leases(const api::StaticQuery& q
 
 Answer<api::StaticDoneView> LoopControl::add_static_leases(const api::StaticRequest& request) {
   const std::scoped_lock one_at_a_time(static_mutex_);
+  const auto turn = request.check ? Answer<std::unique_ptr<StaticTurn>>(nullptr) : parts_.statics.turn();
+  if (!turn) return std::unexpected(turn.error());
   const auto leased = leased_now(request);
   if (!leased) return std::unexpected(leased.error());
   auto plan = on_loop<StaticService::Plan>([this, request, leased = *leased] {
@@ -207,15 +227,17 @@ Answer<api::StaticDoneView> LoopControl::add_static_leases(const api::StaticRequ
   });
   if (!plan) return std::unexpected(plan.error());
   if (request.check) return std::move(plan->done);
-  return parts_.statics.commit(std::move(*plan));
+  return parts_.statics.commit(std::move(*plan), turn->get());
 }
 
 Answer<api::StaticDoneView> LoopControl::delete_static_leases(const api::StaticRequest& request) {
   const std::scoped_lock one_at_a_time(static_mutex_);
+  const auto turn = request.check ? Answer<std::unique_ptr<StaticTurn>>(nullptr) : parts_.statics.turn();
+  if (!turn) return std::unexpected(turn.error());
   auto plan = on_loop<StaticService::Plan>([this, request] { return parts_.statics.plan_delete(request); });
   if (!plan) return std::unexpected(plan.error());
   if (request.check) return std::move(plan->done);
-  return parts_.statics.commit(std::move(*plan));
+  return parts_.statics.commit(std::move(*plan), turn->get());
 }
 
 // ---- configuration ---------------------------------------------------------------------------------
@@ -262,12 +284,14 @@ Answer<api::TeardownView> LoopControl::teardown() {
 
 Answer<std::string> LoopControl::metrics() {
   return on_loop<std::string>(parts_.scrape_wait, [this]() -> Answer<std::string> {
-    auto text = metrics_text({.reconciler = parts_.reconciler,
-                              .machine = parts_.machine,
-                              .uptime_ms = EventLoop::now_ms() - parts_.started_ms,
-                              .store = parts_.leases.health(),
-                              .gates = parts_.leases.gates(),
-                              .pools = pools_now("")});
+    auto text =
+        metrics_text({.reconciler = parts_.reconciler,
+                      .machine = parts_.machine,
+                      .uptime_ms = EventLoop::now_ms() - parts_.started_ms,
+                      .store = parts_.leases.health(),
+                      .gates = parts_.leases.gates(),
+                      .pools = pools_now(""),
+                      .ha = parts_.ha == nullptr ? std::nullopt : std::optional(parts_.ha->status())});
     if (!text) return failure(500, std::move(text.error().message));
     return std::move(*text);
   });

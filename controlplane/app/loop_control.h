@@ -12,6 +12,7 @@
 #include "controlplane/api/scrape_server.h"
 #include "controlplane/app/event_log.h"
 #include "controlplane/app/event_loop.h"
+#include "controlplane/app/ha_service.h"
 #include "controlplane/app/lease_service.h"
 #include "controlplane/app/pause_service.h"
 #include "controlplane/app/static_service.h"
@@ -19,11 +20,14 @@
 
 namespace xk::kead {
 
+class Views;
+
 class LoopControl final : public api::Control, public api::ScrapeSource {
  public:
   struct Parts {
     EventLoop& loop;
     LeaseService& leases;
+    HaService* ha = nullptr;  // null: this appliance is alone
     const Reconciler& reconciler;
     const Machine& machine;
     EventLog& events;
@@ -82,6 +86,8 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
   [[nodiscard]] api::Answer<api::ReloadView> reload() override;
   [[nodiscard]] api::Answer<api::ReloadView> act_on_vrf(const std::string& vrf, api::VrfAction action,
                                                         bool purge) override;
+  // On the caller's thread.
+  [[nodiscard]] api::Answer<api::HaDoneView> hand_over(const std::string& vrf, bool to_us) override;
   [[nodiscard]] api::Answer<api::TeardownView> teardown() override;
 
   [[nodiscard]] api::Answer<std::string> metrics() override;
@@ -97,6 +103,7 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
   template <typename T>
   [[nodiscard]] api::Answer<T> on_loop(std::chrono::milliseconds at_most,
                                        std::function<api::Answer<T>()> call);
+  [[nodiscard]] std::vector<api::VrfView> shown_vrfs(const Views& views) const;
   [[nodiscard]] api::Answer<VrfId> kea_of(const std::string& vrf) const;
   [[nodiscard]] api::Answer<std::vector<std::string>> kea_vrfs(const std::string& vrf);
   // One page of a VRF's leases, and where the next one starts (0: that was all).

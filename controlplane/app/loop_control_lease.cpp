@@ -246,6 +246,9 @@ Answer<bool> LoopControl::erase_in_kea(VrfId vrf, Ip4 address) {
 Answer<api::LeaseDeletedView> LoopControl::delete_lease(const api::LeaseDeleteRequest& request) {
   const auto found = held(request);
   if (!found) return std::unexpected(found.error());
+  if (parts_.ha != nullptr && !parts_.ha->active(request.vrf))
+    return failure(409,
+                   "VRF '" + request.vrf + "' is not active on this appliance: delete it on the one that is");
   api::LeaseDeletedView view;
   const bool stored = parts_.leases.keeps(request.vrf);
   bool was_there = false;

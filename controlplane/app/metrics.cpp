@@ -184,6 +184,31 @@ void write_leases(const MetricsFacts& facts, MetricsText& out) {
   for (const leases::GateStatus& gate : facts.gates) out.sample({{"vrf", gate.name}}, gate.figures.queued);
 }
 
+void write_ha(const HaStatus& ha, MetricsText& out) {
+  out.family("xdpkea_ha_in_touch", "gauge", "Whether etcd hears this appliance: if not it answers nobody.");
+  out.sample({{"appliance", ha.name}}, ha.session ? 1 : 0);
+  out.family("xdpkea_ha_appliances", "gauge", "Appliances that etcd hears.");
+  out.sample({}, ha.appliances.size());
+  out.family("xdpkea_ha_takeovers_total", "counter", "VRFs that this appliance became active in.");
+  out.sample({}, ha.takeovers);
+  out.family("xdpkea_ha_active", "gauge", "Whether this appliance is the active one of the VRF.");
+  for (const auto& [name, vrf] : ha.vrfs)
+    out.sample({{"vrf", name}}, ha.session && vrf.standing == ha::Standing::active ? 1 : 0);
+  out.family("xdpkea_ha_active_since_seconds", "gauge",
+             "Unix time since when some appliance is active in the VRF; 0: none is.");
+  for (const auto& [name, vrf] : ha.vrfs)
+    out.sample({{"vrf", name}, {"active", vrf.active}}, vrf.since_unix_ms / 1000);
+  out.family("xdpkea_ha_epoch", "counter", "Times that the VRF changed hands, ever.");
+  for (const auto& [name, vrf] : ha.vrfs) out.sample({{"vrf", name}}, vrf.epoch);
+  out.family("xdpkea_ha_ready", "gauge",
+             "Whether this appliance is active in the VRF or could take it over now.");
+  for (const auto& [name, vrf] : ha.vrfs)
+    out.sample({{"vrf", name}}, ha.session && vrf.reason.empty() ? 1 : 0);
+  out.family("xdpkea_ha_leases_behind", "gauge",
+             "Changes of leases by the active appliance that this one's Kea has not got yet.");
+  for (const auto& [name, vrf] : ha.vrfs) out.sample({{"vrf", name}}, vrf.waiting);
+}
+
 void write_servers(const Views& views, MetricsText& out) {
   const std::vector<api::ServerView> servers = views.servers();
   const auto each = [&](const char* name, const char* type, const char* help, auto&& value) {
@@ -294,6 +319,7 @@ Result<std::string> metrics_text(const MetricsFacts& facts) {
   write_keas(views, out);
   write_pools(facts.pools, out);
   write_leases(facts, out);
+  if (facts.ha) write_ha(*facts.ha, out);
   write_servers(views, out);
   write_packets(*counters, out);
   return out.take();

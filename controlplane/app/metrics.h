@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ struct MetricsFacts {
   store::Health store = {};
   std::vector<leases::GateStatus> gates = {};
   std::vector<api::PoolView> pools = {};
+  std::optional<HaStatus> ha = {};  // nothing: this appliance is alone
 };
 [[nodiscard]] Result<std::string> metrics_text(const MetricsFacts& facts);
 

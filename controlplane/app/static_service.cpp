@@ -96,6 +96,7 @@ Result<store::Revision> StaticService::read_all() {
     if (!page) return std::unexpected(page.error().error);
     if (range.at == 0) range.at = page->revision;
     for (const store::KeyValue& item : page->items) {
+      if (item.key == kTurnKey) continue;
       auto entry = statics::parse_record(item.key, item.value);
       if (entry)
         leases_.put(std::move(*entry));
@@ -121,6 +122,7 @@ void StaticService::take(store::StoreResult<std::vector<store::Event>> events) {
   store::Revision revision = 0;
   for (const store::Event& event : *events) {
     revision = std::max(revision, event.item.modified);
+    if (event.item.key == kTurnKey) continue;
     auto entry = event.kind == store::Event::Kind::erase
                      ? statics::parse_key(event.item.key)
                      : statics::parse_record(event.item.key, event.item.value);
@@ -329,7 +331,17 @@ api::Answer<StaticService::Plan> StaticService::plan_delete(const api::StaticReq
   return plan;
 }
 
-api::Answer<api::StaticDoneView> StaticService::commit(Plan plan) {
+api::Answer<std::unique_ptr<StaticTurn>> StaticService::turn() {
+  if (store_->health().backend != "etcd") return nullptr;
+  auto taken = StaticTurn::take(*store_, [this](store::Revision revision) {
+    std::unique_lock lock(mutex_);
+    return arrived_.wait_for(lock, kInForceWait, [&] { return revision_ >= revision; });
+  });
+  if (!taken) return failure(503, std::move(taken.error().message));
+  return std::move(*taken);
+}
+
+api::Answer<api::StaticDoneView> StaticService::commit(Plan plan, const StaticTurn* turn) {
   struct Outcome {
     std::mutex mutex;
     std::condition_variable done;
@@ -341,10 +353,14 @@ api::Answer<api::StaticDoneView> StaticService::commit(Plan plan) {
   const std::size_t all = plan.transactions.size();
   outcome->waiting = all;
   for (store::Transaction& transaction : plan.transactions) {
+    if (turn != nullptr) transaction.when = {turn->condition()};
     store_->commit(std::move(transaction), [outcome](store::StoreResult<store::Committed> committed) {
       const std::scoped_lock lock(outcome->mutex);
       --outcome->waiting;
-      if (committed) {
+      if (committed && !committed->held) {
+        ++outcome->failed;
+        outcome->error = "another appliance began to change static leases meanwhile";
+      } else if (committed) {
         outcome->revision = std::max(outcome->revision, committed->revision);
       } else {
         ++outcome->failed;

@@ -15,6 +15,7 @@
 #include "controlplane/api/control.h"
 #include "controlplane/app/event_log.h"
 #include "controlplane/app/event_loop.h"
+#include "controlplane/app/static_turn.h"
 #include "controlplane/leases/pauses.h"
 #include "controlplane/reconcile/reconciler.h"
 #include "controlplane/statics/decide.h"
@@ -71,8 +72,11 @@ class StaticService {
 
   // ---- on any other thread ----
 
-  // Stores it and waits until it is in force.
-  [[nodiscard]] api::Answer<api::StaticDoneView> commit(Plan plan);
+  // This appliance's turn to change them, to be held from the plan to its end; nothing where no other shares
+  // the store.
+  [[nodiscard]] api::Answer<std::unique_ptr<StaticTurn>> turn();
+  // Stores it and waits until it is in force. turn: may be null.
+  [[nodiscard]] api::Answer<api::StaticDoneView> commit(Plan plan, const StaticTurn* turn);
 
  private:
   [[nodiscard]] Result<store::Revision> read_all();

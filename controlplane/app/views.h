@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "controlplane/api/control.h"
+#include "controlplane/app/ha_service.h"
 #include "controlplane/leases/gate.h"
 #include "controlplane/reconcile/reconciler.h"
 
@@ -94,6 +95,9 @@ class Views {
 [[nodiscard]] std::string attachment_of_circuit(const Desired& desired, VrfId vrf,
                                                 const std::string& circuit_id, const std::string& mac);
 [[nodiscard]] api::StoreView store_view(const store::Health& health);
+[[nodiscard]] api::HaView ha_view(const HaStatus& status);
+// Says of each VRF who is active.
+void add_standings(const HaStatus& status, std::vector<api::VrfView>& vrfs);
 // Says of each Kea what the gate in front of the store knows of it.
 void add_gates(const std::vector<leases::GateStatus>& gates, std::vector<api::KeaView>& keas);
 // A lease of the store as it is at this time.

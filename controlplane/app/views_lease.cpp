@@ -5,6 +5,27 @@
 
 namespace xk::kead {
 
+api::HaView ha_view(const HaStatus& status) {
+  return {.enabled = true,
+          .name = status.name,
+          .state = status.session ? "in touch" : "silent",
+          .silent_since_unix_s = status.silent_unix_ms / 1000,
+          .trouble = status.trouble,
+          .appliances = status.appliances,
+          .takeovers = status.takeovers};
+}
+
+void add_standings(const HaStatus& status, std::vector<api::VrfView>& vrfs) {
+  for (api::VrfView& vrf : vrfs) {
+    const auto found = status.vrfs.find(vrf.name);
+    if (found == status.vrfs.end()) continue;
+    vrf.standing = ha::to_string(found->second.standing);
+    vrf.active_on = found->second.active;
+    vrf.active_since_unix_s = found->second.since_unix_ms / 1000;
+    vrf.standby_reason = found->second.reason;
+  }
+}
+
 api::StoreView store_view(const store::Health& health) {
   return {.backend = health.backend,
           .where = health.where,

@@ -96,6 +96,7 @@ ExitCode run(std::vector<std::string> args, const Console& console) {
   add_config(app, context);
   add_events(app, context);
   add_explain(app, context);
+  add_ha(app, context);
   add_reload(app, context);
   add_teardown(app, context);
 

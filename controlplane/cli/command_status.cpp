@@ -30,6 +30,13 @@ void print_status(const api::StatusView& status, std::ostream& out) {
     if (!status.store.trouble.empty()) out << ": " << safe_text(status.store.trouble);
     out << '\n';
   }
+  if (status.ha.enabled) {
+    out << "ha:            " << safe_text(status.ha.name) << ", " << safe_text(status.ha.state);
+    if (!status.ha.trouble.empty()) out << ": " << safe_text(status.ha.trouble);
+    out << "; appliances:";
+    for (const std::string& name : status.ha.appliances) out << " " << safe_text(name);
+    out << '\n';
+  }
   for (const std::string& warning : status.warnings) out << "warning:       " << safe_text(warning) << '\n';
   out << '\n';
   print_ports(status.ports, out);

@@ -19,6 +19,13 @@ void print_vrf(const api::VrfBody& body, std::ostream& out) {
   out << "state:    " << safe_text(vrf.state);
   if (!vrf.reason.empty()) out << " (" << safe_text(vrf.reason) << ")";
   out << '\n';
+  if (!vrf.standing.empty()) {
+    out << "here:     " << safe_text(vrf.standing);
+    if (!vrf.standby_reason.empty()) out << " (" << safe_text(vrf.standby_reason) << ")";
+    out << "\nactive:   " << safe_text(or_dash(vrf.active_on));
+    if (vrf.active_since_unix_s != 0) out << " since " << utc_text(vrf.active_since_unix_s);
+    out << '\n';
+  }
   out << "device:   " << safe_text(or_dash(vrf.device));
   if (vrf.table != 0) out << ", table " << vrf.table;
   out << '\n';
@@ -41,7 +48,7 @@ void print_vrf(const api::VrfBody& body, std::ostream& out) {
   }
 }
 
-void print_done(const api::ReloadView& done, std::ostream& out) {
+void print_vrf_done(const api::ReloadView& done, std::ostream& out) {
   for (const std::string& step : done.steps) out << safe_text(step) << '\n';
   out << "done, generation " << done.generation << " is in force\n";
 }
@@ -55,13 +62,13 @@ CLI::App& add_action(CLI::App& group, Context& context, const std::string& actio
   command.callback([&context, name, action] {
     context.action = [&context, name, action] {
       return context.show<api::ReloadView>(
-          context.client().post("/v1/vrfs/" + percent_encoded(*name) + "/" + action, ""), print_done);
+          context.client().post("/v1/vrfs/" + percent_encoded(*name) + "/" + action, ""), print_vrf_done);
     };
   });
   return command;
 }
 
-void add_delete(CLI::App& group, Context& context) {
+void add_vrf_delete(CLI::App& group, Context& context) {
   struct Options {
     std::string name;
     bool purge = false;
@@ -85,7 +92,7 @@ void add_delete(CLI::App& group, Context& context) {
       return context.show<api::ReloadView>(
           context.client().post("/v1/vrfs/" + percent_encoded(options->name) + "/delete",
                                 options->purge ? R"({"purge": true})" : ""),
-          print_done);
+          print_vrf_done);
     };
   });
 }
@@ -123,7 +130,7 @@ void add_vrf(CLI::App& app, Context& context) {
              "Kept over reloads and restarts, until vrf resume.\n");
   add_action(group, context, "resume", "Serve a VRF as it is configured: takes back drain and delete",
              "  xdp-keactl vrf resume red\n");
-  add_delete(group, context);
+  add_vrf_delete(group, context);
 }
 
 }  // namespace xk::cli

@@ -18,6 +18,7 @@ void add_static(CLI::App& app, Context& context);
 void add_kea(CLI::App& app, Context& context);
 void add_config(CLI::App& app, Context& context);
 void add_events(CLI::App& app, Context& context);
+void add_ha(CLI::App& app, Context& context);
 void add_explain(CLI::App& app, Context& context);
 void add_teardown(CLI::App& app, Context& context);
 void add_reload(CLI::App& app, Context& context);

@@ -1,22 +1,33 @@
 #include "controlplane/cli/tables.h"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "controlplane/cli/table.h"
 #include "controlplane/cli/text.h"
 
 namespace xk::cli {
 
+// With the columns of [ha] where there is that.
 void print_vrfs(const std::vector<api::VrfView>& vrfs, std::ostream& out) {
-  Table table(
-      {{"VRF"}, {"ID", Align::right}, {"ENGINE"}, {"STATE"}, {"ATTACHMENTS"}, {"SUBNETS"}, {"REASON"}},
-      "no VRFs");
+  const bool shared =
+      std::ranges::any_of(vrfs, [](const api::VrfView& vrf) { return !vrf.standing.empty(); });
+  std::vector<Column> columns{{"VRF"}, {"ID", Align::right}, {"ENGINE"}, {"STATE"}};
+  if (shared) columns.insert(columns.end(), {{"HERE"}, {"ACTIVE ON"}, {"SINCE"}});
+  columns.insert(columns.end(), {{"ATTACHMENTS"}, {"SUBNETS"}, {"REASON"}});
+  Table table(columns, "no VRFs");
   for (const api::VrfView& vrf : vrfs) {
     std::string subnets;
     for (const std::string& subnet : vrf.subnets) subnets += (subnets.empty() ? "" : " ") + subnet;
-    table.row({vrf.name, std::to_string(vrf.id), vrf.engine, vrf.state,
-               std::to_string(vrf.attachments_serving) + " of " + std::to_string(vrf.attachments), subnets,
-               vrf.reason});
+    std::vector<std::string> row{vrf.name, std::to_string(vrf.id), vrf.engine, vrf.state};
+    if (shared) {
+      row.insert(row.end(), {vrf.standing, vrf.active_on,
+                             vrf.active_since_unix_s == 0 ? "" : utc_text(vrf.active_since_unix_s)});
+    }
+    row.insert(row.end(), {std::to_string(vrf.attachments_serving) + " of " + std::to_string(vrf.attachments),
+                           subnets, vrf.reason.empty() ? vrf.standby_reason : vrf.reason});
+    table.row(row);
   }
   table.print(out);
 }

@@ -97,6 +97,13 @@ struct FileStore {
   FileEtcd etcd;
 };
 
+struct FileHa {
+  Position at{};
+  Given<bool> enabled{HaSettings{}.enabled};
+  Given<std::string> name{HaSettings{}.name};
+  Given<std::uint32_t> ttl_s{HaSettings{}.ttl_s};
+};
+
 struct FilePort {
   Position at{};
   Given<std::string> name;
@@ -218,6 +225,7 @@ struct FileConfig {
   FileAppliance appliance;
   FileDataplane dataplane;
   FileStore store;
+  FileHa ha;
   std::vector<FilePort> ports;
   FileOption82 option82;
   FileDiscovery discovery;

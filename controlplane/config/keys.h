@@ -71,6 +71,7 @@ struct Section {
 [[nodiscard]] const Section<FileLcore>& lcore_section();
 [[nodiscard]] const Section<FileStore>& store_section();
 [[nodiscard]] const Section<FileEtcd>& etcd_section();
+[[nodiscard]] const Section<FileHa>& ha_section();
 [[nodiscard]] const Section<FilePort>& port_section();
 [[nodiscard]] const Section<FileOption82>& option82_section();
 [[nodiscard]] const Section<FileDiscovery>& discovery_section();
@@ -95,6 +96,7 @@ void for_each_section(Visitor&& visit) {
   visit(lcore_section());
   visit(store_section());
   visit(etcd_section());
+  visit(ha_section());
   visit(port_section());
   visit(option82_section());
   visit(vrf_section());

@@ -229,6 +229,32 @@ const auto kStoreKeys = std::to_array<Key<FileStore>>({
       .allowed = "a change needs a restart of xdp-kead"}},
 });
 
+const auto kHaKeys = std::to_array<Key<FileHa>>({
+    {&FileHa::enabled,
+     {.name = "enabled",
+      .description =
+          "Every VRF is active on one of the appliances that share the etcd cluster, and another takes "
+          "over when that one falls silent. No ACK leaves while etcd does not have its lease.",
+      .example = "true",
+      .allowed = "needs `backend = \"etcd\"` in `[store]`; a change needs a restart of xdp-kead"}},
+    {&FileHa::name,
+     {.name = "name",
+      .description = "What this appliance is called among them.",
+      .example = "\"edge-1\"",
+      .default_text = "the host's name",
+      .check = check_host_name,
+      .allowed = "another one on each appliance",
+      .empty_allowed = true}},
+    {&FileHa::ttl_s,
+     {.name = "ttl_s",
+      .description =
+          "Seconds without etcd after which this appliance is silent for certain and another may take "
+          "over. etcd knows none below 2 with its default election timeout.",
+      .example = "3",
+      .min = 2,
+      .max = 60}},
+});
+
 const auto kEtcdKeys = std::to_array<Key<FileEtcd>>({
     {&FileEtcd::endpoints,
      {.name = "endpoints",
@@ -366,6 +392,16 @@ const Section<FileEtcd>& etcd_section() {
   return section;
 }
 
+const Section<FileHa>& ha_section() {
+  static const Section<FileHa> section{
+      {.path = "ha",
+       .description = "Two appliances for the same VRFs, one active at a time in each (docs/ha.md).",
+       .example = "[store]\nbackend = \"etcd\"\n\n[store.etcd]\nendpoints = [\"http://192.0.2.1:2379\"]\n\n"
+                  "[ha]\nenabled = true\nname = \"edge-1\"\n"},
+      kHaKeys};
+  return section;
+}
+
 const Section<FilePort>& port_section() {
   static const Section<FilePort> section{
       {.path = "port",
@@ -392,7 +428,7 @@ const Section<FileOption82>& option82_section() {
 
 std::span<const std::string_view> top_sections() {
   static const auto names = std::to_array<std::string_view>(
-      {"appliance", "dataplane", "store", "port", "option82", "vrf", "discovery"});
+      {"appliance", "dataplane", "store", "ha", "port", "option82", "vrf", "discovery"});
   return names;
 }
 

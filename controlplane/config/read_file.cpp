@@ -169,7 +169,7 @@ void unknown_section(const toml::key& key, Mistakes& mistakes) {
       position_of(key.source()),
       "unknown key " + quoted(key.str()) + " at the top of the file" + guess +
           (guess.empty() ? belongs_to(key.str(), "") : "") +
-          "; allowed: [appliance], [dataplane], [store], [[port]], [option82], [discovery], [[vrf]]");
+          "; allowed: [appliance], [dataplane], [store], [ha], [[port]], [option82], [discovery], [[vrf]]");
 }
 
 }  // namespace
@@ -194,6 +194,8 @@ FileConfig read_file(const toml::table& root, Mistakes& mistakes) {
     if (const auto* etcd = one_table(*one, etcd_section(), mistakes))
       read_keys(*etcd, etcd_section(), file.store.etcd, mistakes);
   }
+  if (const auto* one = one_table(root, ha_section(), mistakes))
+    read_keys(*one, ha_section(), file.ha, mistakes);
   for (const toml::table* one : tables_of(root, port_section(), kPortsMax, mistakes)) {
     read_keys(*one, port_section(), file.ports.emplace_back(), mistakes);
   }

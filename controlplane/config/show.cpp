@@ -83,6 +83,14 @@ FileEtcd etcd_of(const StoreSettings& store) {
   return file;
 }
 
+FileHa file_of(const HaSettings& ha) {
+  FileHa file;
+  file.enabled = shown(ha.enabled);
+  file.name = shown(ha.name);
+  file.ttl_s = shown(ha.ttl_s);
+  return file;
+}
+
 FileLcore file_of(const LcorePlan& lcore) {
   FileLcore file;
   file.cpu = shown(lcore.cpu);
@@ -269,6 +277,8 @@ std::vector<ConfigSection> config_sections(const Model& model) {
   config::write_section(config::store_section(), config::file_of(model.store), store);
   if (model.store.backend == StoreBackend::etcd)
     config::write_section(config::etcd_section(), config::etcd_of(model.store), store);
+  if (!(model.ha == HaSettings{}))
+    config::write_section(config::ha_section(), config::file_of(model.ha), section("[ha]"));
   for (const Port& port : model.ports)
     config::write_section(config::port_section(), config::file_of(port), section("[[port]] " + port.name));
   if (!(model.discovery == Discovery{})) {

@@ -64,11 +64,12 @@ std::uint16_t queue_depth_of(const FileConfig& config, const FileVrf& file, Mist
 
 }  // namespace
 
-KeaSettings kea_settings_of(const FileKea& file) {
+KeaSettings kea_settings_of(const FileKea& file, bool shared) {
   return {.user = file.user.value,
           .template_file = file.template_file.value,
           .binary = file.binary.value,
-          .durability = static_cast<Durability>(file.durability.value.index)};
+          .durability = shared ? Durability::strict : static_cast<Durability>(file.durability.value.index),
+          .shared = shared};
 }
 
 namespace {
@@ -83,7 +84,7 @@ Vrf validate_vrf(const FileConfig& config, const FileVrf& file, Mistakes& mistak
   vrf.queue_depth = queue_depth_of(config, file, mistakes);
   vrf.static_by = static_cast<StaticBy>(file.static_by.value.index);
   vrf.paused_renewals = static_cast<PausedRenewals>(file.paused_renewals.value.index);
-  vrf.kea = kea_settings_of(file.kea);
+  vrf.kea = kea_settings_of(file.kea, config.ha.enabled.value);
   vrf.origin = mistakes.origin(file.at);
   if (vrf.engine == Engine::native) {
     mistakes.add(file.engine.at,

@@ -25,7 +25,8 @@ void validate_options(const FileSubnet& file, Subnet& subnet, Mistakes& mistakes
 void check_discovery_uses(const FileDiscovery& file, Engine engine, Mistakes& mistakes);
 void validate_relay(const FileConfig& config, const FileVrf& file, Vrf& vrf, Mistakes& mistakes);
 void validate_vrf_attachments(const FileConfig& config, const FileVrf& file, Vrf& vrf, Mistakes& mistakes);
-[[nodiscard]] KeaSettings kea_settings_of(const FileKea& file);
+// shared: by [ha].
+[[nodiscard]] KeaSettings kea_settings_of(const FileKea& file, bool shared);
 // The addresses of the handoffs are the appliance's own.
 void check_not_handoff(const Given<Ip4>& address, std::string_view name, const Given<Prefix4>& handoff_prefix,
                        Mistakes& mistakes);

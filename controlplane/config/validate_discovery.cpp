@@ -71,7 +71,7 @@ void validate_discovery(const FileConfig& config, Model& model, Mistakes& mistak
   vrf.relay = file.relay;
   out.vrf.engine = static_cast<Engine>(file.engine.value.index);
   out.vrf.queue_depth = static_cast<std::uint16_t>(config.dataplane.queue_depth.value);
-  out.vrf.kea = kea_settings_of(file.kea);
+  out.vrf.kea = kea_settings_of(file.kea, config.ha.enabled.value);
   if (file.engine.bad) return;
   if (out.vrf.engine == Engine::native) {
     mistakes.add(file.engine.at,

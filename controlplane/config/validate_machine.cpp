@@ -136,6 +136,25 @@ void validate_store(const FileStore& file, StoreSettings& out, Mistakes& mistake
   together(etcd.password_file, "password_file", etcd.user, "user");
 }
 
+void validate_ha(const FileConfig& config, HaSettings& out, Mistakes& mistakes) {
+  const FileHa& file = config.ha;
+  out = {.enabled = file.enabled.value, .name = file.name.value, .ttl_s = file.ttl_s.value};
+  if (!out.enabled) return;
+  if (!config.store.backend.bad &&
+      static_cast<StoreBackend>(config.store.backend.value.index) != StoreBackend::etcd)
+    mistakes.add(file.enabled.at,
+                 "enabled: [ha] needs backend = \"etcd\" in [store]: that is what the appliances share");
+  const auto check_kea = [&](const FileKea& kea) {
+    if (!kea.durability.good() || static_cast<Durability>(kea.durability.value.index) == Durability::strict)
+      return;
+    mistakes.add(
+        kea.durability.at,
+        "durability: with [ha] it is \"strict\": another appliance knows a lease only if etcd has it");
+  };
+  check_kea(config.discovery.kea);
+  for (const FileVrf& vrf : config.vrfs) check_kea(vrf.kea);
+}
+
 void check_port(const FilePort& file, PortKind kind, Mistakes& mistakes) {
   const std::string driver = "driver = \"" + std::string(name_of(kind)) + "\"";
   if (kind != PortKind::af_xdp && !file.device.given()) {
@@ -203,6 +222,7 @@ void validate_machine(const FileConfig& file, Model& model, Mistakes& mistakes) 
   validate_appliance(file, model, mistakes);
   validate_dataplane(file.dataplane, model.dataplane, mistakes);
   validate_store(file.store, model.store, mistakes);
+  validate_ha(file, model.ha, mistakes);
   validate_ports(file, model, mistakes);
 }
 

@@ -12,6 +12,7 @@
 #include "controlplane/dataplane_link/counters_memory.h"
 #include "controlplane/dataplane_link/peer.h"
 #include "dataplane/ipc/channel.h"
+#include "dataplane/ipc/fence_memory.h"
 
 namespace xk {
 namespace {
@@ -59,6 +60,7 @@ class UnixDataplaneLink final : public DataplaneLink {
   [[nodiscard]] std::vector<ServerStatus> servers() const override {
     return channel_ ? totals_.servers() : std::vector<ServerStatus>{};
   }
+  [[nodiscard]] std::shared_ptr<const ipc::FenceMemory> fence() const override { return fence_; }
 
  private:
   bool accept_waiting();
@@ -66,7 +68,7 @@ class UnixDataplaneLink final : public DataplaneLink {
   void connect(Candidate candidate, const ipc::Hello& hello, Fd counters);
   Result<> check_hello(const Candidate& candidate, const ipc::Hello& hello) const;
   bool hear_dataplane();
-  Result<> handle(const ipc::Message& message);
+  Result<> handle(ipc::Received& received);
   void send_settings();
   Result<> send(const ipc::Message& message, const std::vector<int>& fds = {});
   template <typename Done>
@@ -86,6 +88,7 @@ class UnixDataplaneLink final : public DataplaneLink {
   std::optional<ipc::StaticApplied> static_applied_;
   std::uint64_t static_serial_ = 0;
   dataplane_link::Totals totals_;
+  std::shared_ptr<const ipc::FenceMemory> fence_;
   std::uint64_t ping_token_ = 0;
   std::uint64_t pinged_ms_ = 0;
   bool ping_answered_ = true;
@@ -255,13 +258,14 @@ bool UnixDataplaneLink::hear_dataplane() {
     auto received = channel_->receive();
     if (received && !*received) return changed;
     changed = true;
-    auto handled = received ? handle((*received)->message) : std::unexpected(received.error());
+    auto handled = received ? handle(**received) : std::unexpected(received.error());
     if (!handled) disconnect(handled.error());
   }
   return changed;
 }
 
-Result<> UnixDataplaneLink::handle(const ipc::Message& message) {
+Result<> UnixDataplaneLink::handle(ipc::Received& received) {
+  const ipc::Message& message = received.message;
   if (const auto* applied = std::get_if<ipc::Applied>(&message)) {
     applied_ = *applied;
     if (applied->error.empty()) status_.generation = applied->generation;
@@ -282,11 +286,18 @@ Result<> UnixDataplaneLink::handle(const ipc::Message& message) {
     }
     return {};
   }
+  if (std::holds_alternative<ipc::FenceMade>(message)) {
+    auto fence = ipc::FenceMemory::map(std::move(received.fds.front()));
+    if (!fence) return std::unexpected(std::move(fence.error()));
+    fence_ = std::make_shared<const ipc::FenceMemory>(std::move(*fence));
+    return {};
+  }
   return std::unexpected(Error{"the dataplane sent a message out of turn"});
 }
 
 void UnixDataplaneLink::disconnect(const Error& why) {
   channel_.reset();
+  fence_.reset();
   status_.connected = false;
   status_.silent = false;
   status_.generation = 0;

@@ -175,16 +175,16 @@ void set_expiry(Json& dhcp4, const Place& place) {
 // In the order in which the dataplane looks for a client; flex-id is the line.
 Json static_identifiers_part() { return Json::array({"client-id", "hw-address", "flex-id"}); }
 
-Json hooks_part(const Place& place, Durability durability, std::int64_t decline_period_s) {
+Json hooks_part(const Place& place, const KeaSettings& settings, std::int64_t decline_period_s) {
   Json hooks = Json::array();
   if (!place.lease_cmds.empty()) hooks.push_back({{"library", place.lease_cmds}});
   if (!place.gate.library.empty()) {
-    hooks.push_back({{"library", place.gate.library},
-                     {"parameters",
-                      {{"socket", place.gate.socket},
-                       {"queue-file", place.gate.queue_file},
-                       {"durability", std::string(name_of(durability))},
-                       {"decline-period", decline_period_s}}}});
+    Json parameters{{"socket", place.gate.socket},
+                    {"queue-file", place.gate.queue_file},
+                    {"durability", std::string(name_of(settings.durability))},
+                    {"decline-period", decline_period_s}};
+    if (settings.shared) parameters["shared"] = true;
+    hooks.push_back({{"library", place.gate.library}, {"parameters", std::move(parameters)}});
   }
   if (!place.static_hook.library.empty()) hooks.push_back(static_hook_part(place));
   return hooks;
@@ -215,7 +215,7 @@ std::string render_kea_config(const Vrf& vrf, const Place& place) {
   dhcp4["interfaces-config"] = interfaces_part(place);
   set_control_socket(dhcp4, place);
   dhcp4["lease-database"] = lease_database_part(place);
-  if (Json hooks = hooks_part(place, vrf.kea.durability, kDeclinePeriodS); !hooks.empty())
+  if (Json hooks = hooks_part(place, vrf.kea, kDeclinePeriodS); !hooks.empty())
     dhcp4["hooks-libraries"] = std::move(hooks);
   dhcp4["decline-probation-period"] = kDeclinePeriodS;
   set_expiry(dhcp4, place);

@@ -13,9 +13,9 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] Json interfaces_part(const Place& place);
 [[nodiscard]] Json control_socket_part(const Place& place);
 [[nodiscard]] Json lease_database_part(const Place& place);
-// The hooks that we need, each in its place in the list; durability as the VRF has it. decline_period_s is
+// The hooks that we need, each in its place in the list; settings: the VRF's. decline_period_s is
 // Kea's decline-probation-period.
-[[nodiscard]] Json hooks_part(const Place& place, Durability durability, std::int64_t decline_period_s);
+[[nodiscard]] Json hooks_part(const Place& place, const KeaSettings& settings, std::int64_t decline_period_s);
 // Seconds that a declined address rests, unless a template says otherwise (Kea's default).
 inline constexpr std::int64_t kDeclinePeriodS = 86'400;
 // Packets that may wait for their lease to be durable.

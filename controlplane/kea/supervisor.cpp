@@ -427,11 +427,15 @@ Result<> Supervisor::adopt(Instance& instance, RunningKea running, int directory
   const auto on_disk = read_file_at(directory, kConfigName, kConfigBytesMax);
   // A new file that is still there: config-set was under way when xdp-kead died.
   const bool certain = on_disk && !read_file_at(directory, kNewConfigName, kConfigBytesMax);
-  if (in_place(instance) && certain && *on_disk == instance.spec.config_json) return {};
+  if (in_place(instance) && certain && *on_disk == instance.spec.config_json &&
+      !instance.spec.settings.shared)
+    return {};
   // Loaded into a running Kea the gate would know nothing of the leases that it has.
   const bool gate_wanted = instance.spec.config_json.contains(kGateLibrary);
   const bool gate_loaded = on_disk && on_disk->contains(kGateLibrary);
-  if (!in_place(instance) || !on_disk || gate_wanted != gate_loaded) {
+  // Nobody knows what happened to its leases elsewhere meanwhile.
+  const bool may_be_old = instance.spec.settings.shared;
+  if (!in_place(instance) || !on_disk || gate_wanted != gate_loaded || may_be_old) {
     terminate(instance);
     return {};
   }

@@ -110,7 +110,7 @@ Result<> impose_hooks(Json& dhcp4, const Vrf& vrf, const Place& place) {
   const Json period = dhcp4.value("decline-probation-period", Json(kDeclinePeriodS));
   if (!period.is_number_integer())
     return std::unexpected(Error{"Dhcp4.decline-probation-period is no number"});
-  const Json ours = hooks_part(place, vrf.kea.durability, period.get<std::int64_t>());
+  const Json ours = hooks_part(place, vrf.kea, period.get<std::int64_t>());
   if (ours.empty()) return {};
   if (!dhcp4.contains("parked-packet-limit")) dhcp4["parked-packet-limit"] = kParkedPacketsMax;
   if (!dhcp4.contains("hooks-libraries")) dhcp4["hooks-libraries"] = Json::array();

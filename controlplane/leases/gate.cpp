@@ -56,7 +56,8 @@ struct Connection {
   Figures figures;
   std::uint64_t answered_up_to = 0;
   std::atomic<std::uint64_t> durable_up_to{0};
-  std::atomic<bool> failed{false};  // a change was not taken: nothing after it counts as durable here
+  std::atomic<bool> failed{false};   // a change was not taken: nothing after it counts as durable here
+  std::atomic<bool> refused{false};  // the condition of let() does not hold any more
 };
 
 struct Place {
@@ -107,8 +108,27 @@ class Gate::Impl {
     return {};
   }
 
+  void let(VrfId vrf, std::optional<store::Compare> condition) {
+    const std::scoped_lock lock(mutex_);
+    if (condition) {
+      conditions_.insert_or_assign(vrf, std::move(*condition));
+    } else {
+      conditions_.erase(vrf);
+    }
+    for (auto next = connections_.begin(); next != connections_.end();) {
+      const std::shared_ptr<Connection> connection = (next++)->second;
+      if (connection->vrf != vrf) continue;
+      // What it has sent under another condition, or none, it sends again.
+      if (connection->welcomed)
+        disconnect(*connection, "");
+      else if (connection->hello && may_welcome(*connection))
+        welcome(*connection);
+    }
+  }
+
   void close(VrfId vrf) {
     const std::scoped_lock lock(mutex_);
+    conditions_.erase(vrf);
     const auto found = places_.find(vrf);
     if (found == places_.end()) return;
     ::unlink(found->second.path.c_str());
@@ -231,7 +251,7 @@ class Gate::Impl {
           return std::unexpected(Error{"the hook in Kea is of another version: restart Kea"});
         connection->hello = true;
         connection->pid = hello->pid;
-        if (takes_) welcome(*connection);
+        if (may_welcome(*connection)) welcome(*connection);
         return {};
       }
       case FrameKind::changes: {
@@ -252,6 +272,9 @@ class Gate::Impl {
     }
   }
 
+  bool may_welcome(const Connection& connection) {
+    return takes_ && (!places_[connection.vrf].facts->shared || conditions_.contains(connection.vrf));
+  }
   void welcome(Connection& connection) {
     connection.welcomed = true;
     connection.out += welcome_frame();
@@ -267,6 +290,7 @@ class Gate::Impl {
                                           const store::Operation& earlier) { return earlier.key == key; });
       transaction.then.push_back(operation_of(change, *place.facts));
     }
+    if (place.facts->shared) transaction.when.push_back(conditions_.at(connection->vrf));
     ++place.changes;
     in_store_.fetch_add(1);
     store_.commit(std::move(transaction),
@@ -274,6 +298,9 @@ class Gate::Impl {
                     if (!done) {
                       connection->failed = true;
                       fail(done.error());
+                    } else if (!done->held) {
+                      connection->failed = true;
+                      connection->refused = true;
                     } else if (!connection->failed) {
                       connection->durable_up_to = number;
                     }
@@ -292,6 +319,10 @@ class Gate::Impl {
     woken_ = false;
     for (auto next = connections_.begin(); next != connections_.end();) {
       const std::shared_ptr<Connection> connection = (next++)->second;
+      if (connection->refused) {
+        disconnect(*connection, "another appliance is active in the VRF");
+        continue;
+      }
       const std::uint64_t durable = connection->durable_up_to.load();
       if (durable > connection->answered_up_to) {
         connection->answered_up_to = durable;
@@ -341,7 +372,7 @@ class Gate::Impl {
       on_store_(true, {});
       for (auto next = connections_.begin(); next != connections_.end();) {
         const std::shared_ptr<Connection> connection = (next++)->second;
-        if (connection->hello && !connection->welcomed) welcome(*connection);
+        if (connection->hello && !connection->welcomed && may_welcome(*connection)) welcome(*connection);
       }
     }
     if (!takes_ && !probing_ && now >= probe_at_) probe();
@@ -379,6 +410,7 @@ class Gate::Impl {
   mutable std::mutex mutex_;  // of what follows, down to the thread
   std::map<VrfId, Place> places_;
   std::map<int, std::shared_ptr<Connection>> connections_;
+  std::map<VrfId, store::Compare> conditions_;  // of let()
   bool takes_ = true;
   bool probing_ = false;
   Clock::time_point probe_at_{};
@@ -398,6 +430,7 @@ std::expected<void, Error> Gate::open(VrfId vrf, VrfFacts facts, const std::stri
                                       gid_t gid) {
   return impl_->open(vrf, std::move(facts), path, uid, gid);
 }
+void Gate::let(VrfId vrf, std::optional<store::Compare> condition) { impl_->let(vrf, std::move(condition)); }
 void Gate::close(VrfId vrf) { impl_->close(vrf); }
 std::vector<GateStatus> Gate::status() const { return impl_->status(); }
 

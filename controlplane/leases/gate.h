@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ namespace xk::leases {
 struct VrfFacts {
   std::string name;
   std::map<std::uint32_t, Prefix4> subnets;  // by Kea's subnet id
+  bool shared = false;                       // with another appliance: changes are taken once let() says so
   AttachmentNames attachments;
 };
 
@@ -55,6 +57,9 @@ class Gate {
   // change. The path's directory exists; a socket that is there is replaced.
   [[nodiscard]] std::expected<void, Error> open(VrfId vrf, VrfFacts facts, const std::string& path, uid_t uid,
                                                 gid_t gid);
+  // Of a shared VRF: takes its changes while this holds in the store, and under this condition only. Nothing:
+  // takes none, from now on; what is with the store may still be done.
+  void let(VrfId vrf, std::optional<store::Compare> condition);
   // Stops listening and removes the socket; an unknown VRF is no error.
   void close(VrfId vrf);
   // VRFs that are open, by id.

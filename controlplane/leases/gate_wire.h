@@ -58,6 +58,10 @@ struct LeaseChange {
   friend bool operator==(const LeaseChange&, const LeaseChange&) = default;
 };
 
+// Our hook's command for leases that another appliance has made: its argument "frames" is frames of changes,
+// one after the other, in hex.
+inline constexpr const char* kPutLeases = "xdpkea-leases-put";
+
 struct Changes {
   std::uint64_t number = 0;
   std::vector<LeaseChange> leases;

@@ -18,6 +18,7 @@ constexpr std::size_t kPageKeys = 10'000;
 constexpr std::size_t kColumns = 11;
 constexpr std::size_t kWriteBytes = 1 << 20;
 constexpr std::uint64_t kFileBytesMax = std::uint64_t{8} << 30;
+constexpr const char* kOldQueueName = "lease-queue.unshared";
 constexpr const char* kNewFileName = "kea-leases4.csv.new";
 // What Kea's clean-up of the file may have left, oldest first.
 constexpr std::array<const char*, 3> kOlderFiles{"kea-leases4.csv.completed", "kea-leases4.csv.2",
@@ -206,6 +207,7 @@ std::expected<void, Error> write_file(store::Store& store, const RestoreJob& job
   for (;;) {
     const auto page = store.range(range);
     if (!page) return std::unexpected(text_of(page.error(), "cannot read the leases"));
+    report.revision = page->revision;
     add_page(*page, job, now_unix_s, reader, text, report);
     if (text.size() >= kWriteBytes && !write_all(fd.get(), text))
       return std::unexpected(errno_error("cannot write Kea's lease file"));
@@ -222,6 +224,25 @@ std::expected<void, Error> write_file(store::Store& store, const RestoreJob& job
 }
 
 }  // namespace
+
+LeaseChange change_of(const Record& record, const VrfFacts& facts) {
+  LeaseChange change;
+  change.state = record.state == State::declined  ? KeaLeaseState::declined
+                 : record.state == State::expired ? KeaLeaseState::reclaimed
+                                                  : KeaLeaseState::active;
+  change.address = record.address;
+  change.subnet_id = subnet_of(record, facts).value_or(record.subnet_id);
+  change.cltt_unix_s = record.start_unix_s;
+  change.valid_lifetime_s = record.valid_lifetime_s;
+  change.hardware_type = record.hardware_type;
+  change.fqdn_forward = record.fqdn_forward;
+  change.fqdn_reverse = record.fqdn_reverse;
+  change.hardware_address = record.hardware_address;
+  change.client_id = record.client_id;
+  change.hostname = record.hostname;
+  change.user_context = record.user_context;
+  return change;
+}
 
 std::string lease_line(const Record& record, std::uint32_t subnet_id) {
   const auto state = record.state == State::declined  ? KeaLeaseState::declined
@@ -292,11 +313,33 @@ std::expected<LeaseChange, Error> parse_lease_line(std::string_view line) {
   return lease;
 }
 
+namespace {
+
+// What was meant for the store by a Kea that no other appliance knew of.
+std::expected<void, Error> put_aside(int directory) {
+  if (::renameat(directory, kQueueFileName, directory, kOldQueueName) != 0 && errno != ENOENT)
+    return std::unexpected(errno_error("cannot put the queue of leases aside"));
+  return {};
+}
+
+}  // namespace
+
 std::expected<Restored, Error> restore_kea(store::Store& store, const RestoreJob& job,
                                            std::int64_t now_unix_s) {
   Fd directory(::open(job.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   if (!directory) return std::unexpected(errno_error("cannot open " + job.directory));
   Restored report;
+  if (job.shared) {
+    if (auto done = put_aside(directory.get()); !done) return std::unexpected(done.error());
+    store::Operation put;
+    put.key = restored_key(job.facts.name);
+    put.value = R"({"v":1})";
+    if (auto done = store.commit_and_wait({.when = {}, .then = {std::move(put)}, .otherwise = {}}); !done)
+      return std::unexpected(text_of(done.error(), "cannot write to the store"));
+    if (auto written = write_file(store, job, directory.get(), now_unix_s, report); !written)
+      return std::unexpected(written.error());
+    return report;
+  }
   const auto known = store.range({.from = restored_key(job.facts.name), .to = {}});
   if (!known) return std::unexpected(text_of(known.error(), "cannot read the leases"));
   if (known->items.empty()) {

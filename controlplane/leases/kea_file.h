@@ -27,20 +27,26 @@ inline constexpr std::string_view kLeaseFileHeader =
 // A lease from a line; columns in the order of the header above. An Error says which column is wrong.
 [[nodiscard]] std::expected<LeaseChange, Error> parse_lease_line(std::string_view line);
 
+// A lease of the store as Kea is to hold it; in the subnet of today that has its address.
+[[nodiscard]] LeaseChange change_of(const Record& record, const VrfFacts& facts);
+
 struct RestoreJob {
   VrfFacts facts;
   std::string directory;  // of the VRF's Kea, which does not run
   uid_t uid = 0;          // whom the file is to belong to
   gid_t gid = 0;
+  // Another appliance may be active in the VRF: nothing goes into the store but that it is known there.
+  bool shared = false;
 };
 struct Restored {
-  std::uint64_t leases = 0;    // in Kea's file now
-  std::uint64_t outside = 0;   // of these: in none of today's subnets; kept
-  std::uint64_t expired = 0;   // of these: over, and kept for their clients
-  std::uint64_t imported = 0;  // taken over from a file that the store had never seen
-  std::uint64_t queued = 0;    // changes that waited in the hook's queue file
-  std::uint64_t bad = 0;       // values of the store that are no lease: left there, and out of Kea's file
-  std::string first_bad;       // key and what is wrong with it
+  store::Revision revision = 0;  // of the store, as of which this is
+  std::uint64_t leases = 0;      // in Kea's file now
+  std::uint64_t outside = 0;     // of these: in none of today's subnets; kept
+  std::uint64_t expired = 0;     // of these: over, and kept for their clients
+  std::uint64_t imported = 0;    // taken over from a file that the store had never seen
+  std::uint64_t queued = 0;      // changes that waited in the hook's queue file
+  std::uint64_t bad = 0;         // values of the store that are no lease: left there, and out of Kea's file
+  std::string first_bad;         // key and what is wrong with it
 };
 // Puts Kea's lease file in place, made from the store. First what is not in the store yet goes there: the
 // changes in the hook's queue file and, for a VRF that the store has never seen, the leases of the file as

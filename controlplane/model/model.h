@@ -52,6 +52,14 @@ struct StoreSettings {
   friend bool operator==(const StoreSettings&, const StoreSettings&) = default;
 };
 
+// [ha]: the VRFs are shared with another appliance, by the store.
+struct HaSettings {
+  bool enabled = false;
+  std::string name;         // of this appliance; empty: the host's name
+  std::uint32_t ttl_s = 2;  // of the session with etcd, on which being active hangs
+  friend bool operator==(const HaSettings&, const HaSettings&) = default;
+};
+
 // What one lcore runs, in a multi-core topology.
 enum class LoopRole : std::uint8_t { rx, vrf, tx };
 struct LcorePlan {
@@ -157,6 +165,7 @@ struct KeaSettings {
   std::string template_file;  // empty: rendered from the model
   std::string binary = "/usr/sbin/kea-dhcp4";
   Durability durability = Durability::available;
+  bool shared = false;  // by [ha]: another appliance may have made the leases
   friend bool operator==(const KeaSettings&, const KeaSettings&) = default;
 };
 
@@ -213,6 +222,7 @@ struct Model {
   Appliance appliance;
   DataplaneSettings dataplane;
   StoreSettings store;
+  HaSettings ha;
   Discovery discovery;
   std::vector<Port> ports;
   std::vector<Vrf> vrfs;

@@ -239,6 +239,7 @@ void DesiredBuilder::add_vrf_entry(const Vrf& vrf) {
   entry.vss = vrf.relay.vss;
   entry.queue_depth = vrf.queue_depth;
   entry.quantum_bytes = model_.dataplane.quantum_bytes;
+  entry.fenced = model_.ha.enabled;
   entry.draining = input_.draining.contains(vrf.name);
   if (vrf.engine == Engine::kea) {
     // giaddr is the handoff's own address, so the clients' subnet must be said (RFC 3527).

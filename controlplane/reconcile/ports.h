@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,10 @@
 #include "dataplane/base/snapshot.h"
 #include "dataplane/base/types.h"
 #include "dataplane/ipc/messages.h"
+
+namespace xk::ipc {
+class FenceMemory;
+}
 
 namespace xk {
 
@@ -294,6 +299,8 @@ class DataplaneLink {
   [[nodiscard]] virtual std::vector<VrfCounts> counters() const = 0;
   // Of the connected dataplane, ordered by VRF and address; empty without one.
   [[nodiscard]] virtual std::vector<ServerStatus> servers() const = 0;
+  // The fence of the connected dataplane; null without one.
+  [[nodiscard]] virtual std::shared_ptr<const ipc::FenceMemory> fence() const { return nullptr; }
 };
 
 }  // namespace xk

@@ -61,6 +61,8 @@ std::vector<std::string> restart_needed(const Model& running, const Model& wante
   compare("api_socket", a.api_socket, b.api_socket);
   compare("api_group", a.api_group, b.api_group);
   compare("metrics_address", a.metrics_address, b.metrics_address);
+  if (!(running.ha == wanted.ha))
+    changed.push_back("[ha] is another one than xdp-kead runs with; it needs a restart of xdp-kead");
   if (!(running.store == wanted.store))
     changed.push_back("[store] is another one than xdp-kead runs with; it needs a restart of xdp-kead");
   compare("api_socket_mode", std::to_string(a.api_socket_mode), std::to_string(b.api_socket_mode));

@@ -22,7 +22,6 @@ bool erases_range(const Transaction& transaction) {
 }
 
 void add_keys(const Transaction& transaction, std::vector<std::string>& keys) {
-  for (const auto& compare : transaction.when) keys.push_back(compare.key);
   for (const auto* operations : {&transaction.then, &transaction.otherwise}) {
     for (const auto& operation : *operations) keys.push_back(operation.key);
   }
@@ -37,19 +36,23 @@ std::size_t bytes_of(const Transaction& transaction) {
   return bytes;
 }
 
-// A request's whole: if the fence stands, the operations, or the transaction with its own comparisons.
+std::vector<std::string> compared_keys_of(const Transaction& transaction) {
+  std::vector<std::string> keys;
+  for (const auto& compare : transaction.when) keys.push_back(compare.key);
+  return keys;
+}
+
+// A request's whole: if the fence stands, the operations, or those of the transactions with their
+// comparisons, which are the same ones.
 pb::TxnRequest message_of(const std::vector<const Transaction*>& transactions, const EtcdFence& fence) {
   pb::TxnRequest out;
   add_compare({fence.key(), Compare::Target::modified, Compare::Is::equal, fence.revision(), {}}, out);
+  const auto& when = transactions.front()->when;
+  auto& into = when.empty() ? out : *out.add_success()->mutable_request_txn();
+  for (const auto& compare : when) add_compare(compare, into);
   for (const auto* transaction : transactions) {
-    if (transaction->when.empty()) {
-      add_operations(transaction->then, false, out);
-      continue;
-    }
-    auto& inner = *out.add_success()->mutable_request_txn();
-    for (const auto& compare : transaction->when) add_compare(compare, inner);
-    add_operations(transaction->then, false, inner);
-    add_operations(transaction->otherwise, true, inner);
+    add_operations(transaction->then, false, into);
+    if (!when.empty()) add_operations(transaction->otherwise, true, into);
   }
   return out;
 }
@@ -141,8 +144,12 @@ void EtcdSender::step(std::unique_lock<std::mutex>& lock) {
   wake_.wait_until(lock, until);
 }
 
-bool EtcdSender::is_busy(const std::vector<std::string>& keys) const {
-  return std::ranges::any_of(keys, [this](const std::string& key) { return busy_keys_.contains(key); });
+bool EtcdSender::is_busy(const std::vector<std::string>& keys,
+                         const std::vector<std::string>& compared) const {
+  const auto changed = [this](const std::string& key) { return busy_keys_.contains(key); };
+  const auto looked_at = [this](const std::string& key) { return compared_keys_.contains(key); };
+  return std::ranges::any_of(keys, changed) || std::ranges::any_of(keys, looked_at) ||
+         std::ranges::any_of(compared, changed);
 }
 
 EtcdSender::Request EtcdSender::collect() {
@@ -156,9 +163,12 @@ EtcdSender::Request EtcdSender::collect() {
     const ItemPointer item = pending_.begin()->second;
     const Transaction& transaction = item->transaction;
     const bool barrier = erases_range(transaction);
-    const bool single = barrier || !transaction.when.empty();
+    const bool single = barrier || !transaction.otherwise.empty();
     together = std::min(together, item->together);
-    if (!out.items.empty() && (single || out.items.size() >= together)) break;
+    if (!out.items.empty() &&
+        (single || out.items.size() >= together || transaction.when != out.items.front()->transaction.when)) {
+      break;
+    }
     if (barrier && !requests_.empty()) break;
     if (!out.items.empty() &&
         (operations + transaction.then.size() > cluster_.options().operations_a_request ||
@@ -167,15 +177,22 @@ EtcdSender::Request EtcdSender::collect() {
     }
     std::vector<std::string> keys;
     add_keys(transaction, keys);
-    if (is_busy(keys)) break;
+    auto compared = compared_keys_of(transaction);
+    if (is_busy(keys, compared)) break;
     if (std::ranges::any_of(keys, [&own](const std::string& key) { return own.contains(key); })) break;
+    // It compares what it is itself to change, or what one before it changes: then it is alone.
+    const bool looks_at_own = std::ranges::any_of(compared, [&](const std::string& key) {
+      return own.contains(key) || std::ranges::find(keys, key) != keys.end();
+    });
+    if (!out.items.empty() && looks_at_own) break;
     pending_.erase(pending_.begin());
     own.insert(keys.begin(), keys.end());
     operations += transaction.then.size();
     bytes += item->bytes;
     out.items.push_back(item);
     out.barrier = barrier;
-    if (single) break;
+    out.compared = std::move(compared);
+    if (single || looks_at_own) break;
   }
   out.keys.assign(own.begin(), own.end());
   return out;
@@ -187,6 +204,7 @@ bool EtcdSender::send_one(EtcdMember& member, const std::string& token) {
   std::vector<const Transaction*> transactions;
   for (const auto& item : collected.items) transactions.push_back(&item->transaction);
   busy_keys_.insert(collected.keys.begin(), collected.keys.end());
+  for (const auto& key : collected.compared) ++compared_keys_[key];
   requests_.push_back(std::move(collected));
   Request& request = requests_.back();
   request.member = &member;
@@ -215,6 +233,8 @@ bool EtcdSender::settle_requests() {
     any = true;
     settle(*request);
     for (const auto& key : request->keys) busy_keys_.erase(key);
+    for (const auto& key : request->compared)
+      if (--compared_keys_[key] == 0) compared_keys_.erase(key);
     request = requests_.erase(request);
   }
   return any;
@@ -247,10 +267,12 @@ void EtcdSender::settle(Request& request) {
   Committed committed{true, request.response->header().revision()};
   cluster_.saw_revision(committed.revision);
   const auto& responses = request.response->responses();
-  if (request.items.size() == 1 && !request.items.front()->transaction.when.empty()) {
+  if (!request.items.front()->transaction.when.empty()) {
     if (responses.size() != 1 || !responses[0].has_response_txn()) {
-      request.items.front()->result =
-          std::unexpected(StoreError{Fault::corrupt, {"etcd answered a transaction with something else"}});
+      for (const auto& item : request.items) {
+        item->result =
+            std::unexpected(StoreError{Fault::corrupt, {"etcd answered a transaction with something else"}});
+      }
       return;
     }
     committed.held = responses[0].response_txn().succeeded();

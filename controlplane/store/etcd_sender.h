@@ -1,6 +1,6 @@
-// The commits to etcd: those that compare nothing and change different keys go together in one request,
-// several requests are under way at once, changes of the same key never overtake one another, and answers are
-// given in the order of the commits.
+// The commits to etcd: those that compare nothing, or the same, and change different keys go together in one
+// request, several requests are under way at once, changes of the same key never overtake one another, and
+// answers are given in the order of the commits.
 #pragma once
 
 #include <condition_variable>
@@ -52,7 +52,8 @@ class EtcdSender {
   using ItemPointer = std::shared_ptr<Item>;
   struct Request {
     std::vector<ItemPointer> items;
-    std::vector<std::string> keys;
+    std::vector<std::string> keys;      // that it may change
+    std::vector<std::string> compared;  // that it compares
     bool barrier = false;
     EtcdMember* member = nullptr;
     std::string token;
@@ -75,7 +76,9 @@ class EtcdSender {
   bool send_one(EtcdMember& member, const std::string& token);
   // Takes what goes into the next request off pending_; empty: nothing can go now.
   Request collect();
-  bool is_busy(const std::vector<std::string>& keys) const;
+  // Whether what is under way stands in its way: keys that both may change, or one changes and the other
+  // compares.
+  bool is_busy(const std::vector<std::string>& keys, const std::vector<std::string>& compared) const;
   void stop(std::unique_lock<std::mutex>& lock);
 
   EtcdCluster& cluster_;
@@ -86,6 +89,7 @@ class EtcdSender {
   std::map<std::uint64_t, ItemPointer> pending_;  // not under way
   std::list<Request> requests_;                   // under way
   std::set<std::string> busy_keys_;
+  std::map<std::string, std::size_t> compared_keys_;  // by how many requests
   std::uint64_t next_number_ = 0;
   std::size_t queued_bytes_ = 0;
   Counts counts_;

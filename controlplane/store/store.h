@@ -53,6 +53,7 @@ struct Compare {
   Is is = Is::equal;
   std::int64_t number = 0;
   std::string value;
+  friend bool operator==(const Compare&, const Compare&) = default;
 };
 
 struct Operation {
@@ -128,9 +129,9 @@ class Store {
 
   // Queues the transaction and returns; never blocks. done is called once, from a thread of the store,
   // when the change is on stable storage (etcd: on a quorum's), in the order of the commits. Those that
-  // wait together, and compare nothing, become durable together, by one sync or request: a caller that
-  // commits one by one without waiting gets the throughput of large batches. Changes of the same key
-  // happen in the order of the commits, also after a failure: with Fault::unavailable the caller does not
+  // wait together, and compare nothing or all the same, become durable together, by one sync or request: a
+  // caller that commits one by one without waiting gets the throughput of large batches. Changes of the same
+  // key happen in the order of the commits, also after a failure: with Fault::unavailable the caller does not
   // know whether it was done, and may commit it again. No done may wait for the store itself
   // (commit_and_wait, open_session, ...): it runs in the thread that would answer.
   virtual void commit(Transaction transaction, OnCommitted done) = 0;

@@ -38,11 +38,13 @@ std::vector<LoopPlacement> placements(const std::vector<ipc::LcoreSetting>& lcor
 
 }  // namespace
 
-Daemon::Daemon(std::string control_path, int stop_fd, CountersRegion counters, Fd counters_fd)
+Daemon::Daemon(std::string control_path, int stop_fd, CountersRegion counters, Fd counters_fd,
+               ipc::FenceMemory fence)
     : control_path_(std::move(control_path)),
       stop_fd_(stop_fd),
       counters_(std::move(counters)),
-      counters_fd_(std::move(counters_fd)) {}
+      counters_fd_(std::move(counters_fd)),
+      fence_(std::move(fence)) {}
 
 Daemon::~Daemon() {
   pipeline_.reset();
@@ -56,8 +58,10 @@ std::expected<std::unique_ptr<Daemon>, Error> Daemon::make(std::string control_p
   if (!counters) return std::unexpected(std::move(counters.error()));
   auto read_only = counters->read_only();
   if (!read_only) return std::unexpected(std::move(read_only.error()));
-  return std::unique_ptr<Daemon>(
-      new Daemon(std::move(control_path), stop_fd, std::move(*counters), std::move(*read_only)));
+  auto fence = ipc::FenceMemory::make();
+  if (!fence) return std::unexpected(std::move(fence.error()));
+  return std::unique_ptr<Daemon>(new Daemon(std::move(control_path), stop_fd, std::move(*counters),
+                                            std::move(*read_only), std::move(*fence)));
 }
 
 Daemon::Wait Daemon::wait(int fd, int timeout_ms) const {
@@ -77,6 +81,8 @@ std::expected<ipc::Channel, Error> Daemon::greet() const {
     hello.held_ports = ports_->held(*pipeline_);
   }
   if (auto sent = channel->send(hello, {counters_fd_.get()}); !sent)
+    return std::unexpected(std::move(sent.error()));
+  if (auto sent = channel->send(ipc::FenceMade{}, {fence_.fd()}); !sent)
     return std::unexpected(std::move(sent.error()));
   return channel;
 }
@@ -197,6 +203,7 @@ std::expected<void, Error> Daemon::handle(ipc::Channel& channel, ipc::Received r
                         [&](const ipc::Applied&) { return not_for_us(); },
                         [&](const ipc::Pong&) { return not_for_us(); },
                         [&](const ipc::StaticApplied&) { return not_for_us(); },
+                        [&](const ipc::FenceMade&) { return not_for_us(); },
                     },
                     received.message);
 }
@@ -245,6 +252,7 @@ std::expected<void, Error> Daemon::set_up(const ipc::Settings& settings) {
   options.idle_spin_us = settings.idle_spin_us;
   options.pool = pool_.get();
   options.counters = &counters_;
+  options.fence = &fence_.fence();
   auto pipeline = Pipeline::make(std::move(options));
   if (!pipeline) return std::unexpected(std::move(pipeline.error()));
   if (auto attached = ports_->attach(**pipeline); !attached) return attached;

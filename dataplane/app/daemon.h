@@ -11,6 +11,7 @@
 #include "dataplane/app/ports.h"
 #include "dataplane/app/privileges.h"
 #include "dataplane/ipc/channel.h"
+#include "dataplane/ipc/fence_memory.h"
 #include "dataplane/pipeline/counters_region.h"
 #include "dataplane/pipeline/pipeline.h"
 #include "dataplane/port/mbuf.h"
@@ -31,7 +32,8 @@ class Daemon {
  private:
   enum class Wait : std::uint8_t { readable, timeout, stop };
 
-  Daemon(std::string control_path, int stop_fd, CountersRegion counters, Fd counters_fd);
+  Daemon(std::string control_path, int stop_fd, CountersRegion counters, Fd counters_fd,
+         ipc::FenceMemory fence);
   [[nodiscard]] Wait wait(int fd, int timeout_ms) const;
   // What is to be done about every second: losses counted, systemd told that the loops move.
   void keep_house();
@@ -58,6 +60,7 @@ class Daemon {
   int stop_fd_;
   CountersRegion counters_;
   Fd counters_fd_;  // read-only, for xdp-kead
+  ipc::FenceMemory fence_;
   std::optional<ipc::Settings> settings_;
   std::optional<Error> fatal_;  // set-up failed: the process is to end with it
   bool eal_ = false;

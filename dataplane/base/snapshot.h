@@ -110,6 +110,7 @@ struct alignas(64) VrfEntry {
   bool relay_flags = false;            // sub-option 10
   bool draining = false;               // takes no new clients: DISCOVER is dropped
   bool static_leases = false;          // the dataplane answers clients with a static lease
+  bool fenced = false;                 // shared with another appliance: served as the fence says
   std::uint16_t queue_depth = 512;     // packets, power of two
   std::uint32_t quantum_bytes = 2048;  // of the deficit-round-robin scheduler
   std::vector<ServerEntry> servers;    // server_mode says which of them a request goes to

@@ -99,6 +99,7 @@ void describe(auto& wire, Is<StaticApplied> auto& applied) {
 
 void describe(auto& wire, Is<Ping> auto& ping) { wire.number(ping.token); }
 void describe(auto& wire, Is<Pong> auto& pong) { wire.number(pong.token); }
+void describe(auto& /*wire*/, Is<FenceMade> auto& /*made*/) {}
 
 template <typename M>
 std::expected<Message, Error> decode_as(WireReader& wire) {
@@ -159,7 +160,8 @@ std::expected<Message, Error> decode(Bytes datagram) {
 std::size_t descriptors_of(const Message& message) {
   if (const auto* port = std::get_if<PortSockets>(&message)) return std::size_t{2} * port->queues;
   const bool one = std::holds_alternative<Hello>(message) || std::holds_alternative<Publish>(message) ||
-                   std::holds_alternative<StaticUpdate>(message);
+                   std::holds_alternative<StaticUpdate>(message) ||
+                   std::holds_alternative<FenceMade>(message);
   return one ? 1 : 0;
 }
 

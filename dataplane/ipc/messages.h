@@ -4,6 +4,7 @@
 //
 //   dataplane -> kead   Hello{version, pid, generation, held ports} + [counters memfd]
 //                       (base/counters.h; F_SEAL_SHRINK and F_SEAL_GROW set, else it is refused)
+//   dataplane -> kead   FenceMade + [fence memfd]   after every Hello (base/fence.h; the same seals)
 //   kead -> dataplane   Settings{...}   after every Hello, before all else; a dataplane that runs already
 //                       keeps what it was made with
 //   kead -> dataplane   PortSockets{...}     + [per queue: AF_XDP socket, UMEM memfd]   ports it is to hold
@@ -29,7 +30,7 @@
 
 namespace xk::ipc {
 
-inline constexpr std::uint32_t kVersion = 2;
+inline constexpr std::uint32_t kVersion = 3;
 inline constexpr std::size_t kMessageMax = 64 * 1024;             // bytes of one datagram
 inline constexpr std::size_t kSnapshotMax = 64 * 1024 * 1024;     // bytes of an encoded snapshot
 inline constexpr std::size_t kStaticBytesMax = 16 * 1024 * 1024;  // bytes of the leases of one StaticUpdate
@@ -147,8 +148,13 @@ struct StaticApplied {
   friend bool operator==(const StaticApplied&, const StaticApplied&) = default;
 };
 
+// The fence is in the descriptor beside it.
+struct FenceMade {
+  friend bool operator==(const FenceMade&, const FenceMade&) = default;
+};
+
 using Message = std::variant<Hello, Settings, PortSockets, ReleasePorts, Publish, Applied, Ping, Pong,
-                             StaticUpdate, StaticApplied>;
+                             StaticUpdate, StaticApplied, FenceMade>;
 
 // One value has one encoding: what decodes encodes to the same bytes again. encode() returns no
 // bytes if a value is out of its bounds (a text too long, a ring size that is no power of two);

@@ -107,6 +107,7 @@ void vrf_entry(auto& wire, auto& vrf) {
   wire.number(vrf.quantum_bytes);
   wire.flag(vrf.draining);
   wire.flag(vrf.static_leases);
+  wire.flag(vrf.fenced);
   wire.list(vrf.subnets, XK_SUBNETS_MAX, kSubnetMin, [](auto& w, auto& subnet) { subnet_entry(w, subnet); });
 }
 

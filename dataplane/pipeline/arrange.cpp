@@ -164,6 +164,7 @@ void Generation::lay_lanes() {
   for (const VrfEntry& vrf : forwarding->snapshot().vrfs) {
     Lane& lane = lanes[vrf.id.value];
     lane.vrf = &vrf;
+    fenced = fenced || vrf.fenced;
     const std::span<const Way> ways = forwarding->ways(vrf);
     lane.server_count = static_cast<std::uint32_t>(ways.size());
     if (ways.size() == 1) lane.only_way = ways.front();

@@ -51,6 +51,7 @@ struct Generation {
   std::vector<LoopView> loops;
   SlotsOfServers servers;
   HugeVector<Lane> lanes;  // by VRF id, of the above
+  bool fenced = false;     // some VRF is shared with another appliance
 
   // Lays out the lanes, once forwarding, queues and servers are there.
   void lay_lanes();

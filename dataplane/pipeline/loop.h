@@ -12,6 +12,7 @@
 
 #include "dataplane/base/counters.h"
 #include "dataplane/base/fd.h"
+#include "dataplane/base/fence.h"
 #include "dataplane/pipeline/classify.h"
 #include "dataplane/pipeline/counters_region.h"
 #include "dataplane/pipeline/generation.h"
@@ -33,6 +34,8 @@ struct Shared {
   rte_mempool* pool = nullptr;
   std::uint32_t idle_spin_us = 50;
   std::uint64_t (*now_ms)() = nullptr;
+  const Fence* fence = nullptr;
+  std::uint64_t (*boot_ns)() = xk::boot_ns;
   std::atomic<const Generation*> generation{nullptr};
   std::atomic<const StaticTable*> static_leases{nullptr};  // null: there are none
   std::atomic<std::uint64_t> epoch{0};                     // counts the changes of both
@@ -119,6 +122,11 @@ class Loop {
   [[nodiscard]] bool has_static_leases(const VrfEntry& vrf) const {
     return vrf.static_leases && static_leases_ != nullptr && static_leases_->concerns(vrf.id);
   }
+  // Whether this appliance may answer in the VRF now.
+  [[nodiscard]] bool may_answer(const VrfEntry& vrf) const {
+    return !vrf.fenced || (fence_open_ && shared_.fence->is_active(vrf.id));
+  }
+  void look_at_fence();
   [[nodiscard]] bool answer_request(const Received& received, rte_mbuf* mbuf);
   void request(const Received& received, rte_mbuf* mbuf);
   void note_reply(const Emission& emission);
@@ -149,6 +157,7 @@ class Loop {
   const LoopView* view_ = nullptr;
   std::atomic<std::uint64_t> epoch_{0};
   std::uint64_t now_ms_ = 0;
+  bool fence_open_ = false;  // in this iteration
   std::uint32_t iterations_ = 0;
   std::uint32_t received_ = 0;  // in this iteration, but for what pressed ports gave beyond
 

@@ -34,6 +34,8 @@ Pipeline::Pipeline(PipelineOptions options)
   shared_.pool = options_.pool;
   shared_.idle_spin_us = options_.idle_spin_us;
   shared_.now_ms = options_.now_ms;
+  shared_.fence = options_.fence;
+  if (options_.boot_ns != nullptr) shared_.boot_ns = options_.boot_ns;
 }
 
 Pipeline::~Pipeline() {

@@ -31,7 +31,9 @@ struct PipelineOptions {
   std::uint32_t idle_spin_us = 50;   // spins so long without work before it sleeps
   rte_mempool* pool = nullptr;       // private bytes: kPacketPrivateBytes
   CountersRegion* counters = nullptr;
-  std::uint64_t (*now_ms)() = nullptr;  // monotonic; default: the machine's clock
+  const Fence* fence = nullptr;          // of shared VRFs; outlives the pipeline. null: they are silent
+  std::uint64_t (*now_ms)() = nullptr;   // monotonic; default: the machine's clock
+  std::uint64_t (*boot_ns)() = nullptr;  // the fence's clock; default: the machine's
 };
 
 // The queues of a port; those of an exception port joined to it, if it has one.

@@ -33,6 +33,7 @@ bool Loop::serve() {
   }
   if (scheduler_.idle()) return false;
   now_ms_ = shared_.now_ms();
+  look_at_fence();
   const auto serve_queue = [this](VrfQueue& queue, std::span<rte_mbuf*> packets, std::uint32_t waiting) {
     VrfCounters& counters = counters_[queue.vrf.value];
     if (waiting > counters.queue_high_water.get()) counters.queue_high_water.set(waiting);
@@ -43,6 +44,13 @@ bool Loop::serve() {
                    [this](VrfQueue* queue) { retire(queue); });
   process_batch();
   return true;
+}
+
+// Its time is looked at once for all packets of an iteration, which is over long before the margin is that
+// xdp-kead leaves between this appliance's time and the other's.
+void Loop::look_at_fence() {
+  if (!generation_->fenced) return;
+  fence_open_ = shared_.fence != nullptr && shared_.fence->open_at(shared_.boot_ns());
 }
 
 // An empty queue: from now on whoever fills it must say so, unless someone just did.
@@ -103,16 +111,22 @@ void Loop::process_one(const Waiting& waiting, const Received& received) {
   if (received.vrf == nullptr) return drop(mbuf, waiting.vrf, XK_UNMAPPED);
   if (received.vrf->engine == Engine::native) return drop(mbuf, waiting.vrf, XK_VRF_NOT_SERVED);
   if (!have_spare()) return drop(mbuf, waiting.vrf, XK_BUFFER_NONE);
+  const bool from_client = received.attachment->role == AttachmentRole::client;
+  if (from_client && !may_answer(*received.vrf)) return drop(mbuf, waiting.vrf, XK_NOT_ACTIVE);
   Emission emission;
   if (meta_of(mbuf).walk == XK_WALK_ARP) {
     const Verdict verdict = answer_arp(received, *forwarding_, frame_room(spare_), emission);
     return finish(mbuf, verdict, emission, PacketKind::arp);
   }
-  if (received.attachment->role == AttachmentRole::client) {
+  if (from_client) {
     if (has_static_leases(*received.vrf) && answer_request(received, mbuf)) return;
     return request(received, mbuf);
   }
-  const Verdict verdict = relay_reply(received, *forwarding_, recent_, frame_room(spare_), emission);
+  Verdict verdict = relay_reply(received, *forwarding_, recent_, frame_room(spare_), emission);
+  // The clients' VRF counts, which may be another than its servers'.
+  if (generation_->fenced && !verdict.dropped() &&
+      !may_answer(*generation_->lanes[forwarding_->attachment(emission.out)->vrf.value].vrf))
+    verdict = Verdict::drop(XK_NOT_ACTIVE);
   if (!verdict.dropped() && !emission.server.is_zero()) note_reply(emission);
   finish(mbuf, verdict, emission, kind_of(received.attachment->role));
 }

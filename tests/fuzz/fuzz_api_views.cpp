@@ -41,6 +41,8 @@ void views(std::string_view text) {
   trip<ConfigText>(*json);
   trip<EventsView>(*json);
   trip<DeleteRequest>(*json);
+  trip<HaRequest>(*json);
+  trip<HaDoneView>(*json);
   trip<TeardownView>(*json);
   trip<ExplainView>(*json);
   trip<ErrorsBody>(*json);

@@ -192,6 +192,27 @@ TEST(Etcd, OneThatIsRefusedRefusesNoOther) {
   EXPECT_LT(store->health().syncs, 150U) << "most of them went together";
 }
 
+TEST(Etcd, WhatIsUnderOneConditionGoesTogether) {
+  EtcdServers servers(1);
+  const auto store = must_open(servers.options());
+  insist(*store, just({put("owner", "us")}));
+  const Revision created = store->range({"owner", {}, 0, 0})->items.at(0).created;
+  constexpr int kCount = 1000;
+  std::latch all_done(kCount);
+  std::atomic<int> held = 0;
+  const std::uint64_t before = store->health().syncs;
+  for (int i = 0; i < kCount; ++i) {
+    const Compare ours{"owner", Compare::Target::created, Compare::Is::equal, created, {}};
+    store->commit({{ours}, {put("k" + std::to_string(i), "v")}, {}}, [&](StoreResult<Committed> result) {
+      if (result && result->held) ++held;
+      all_done.count_down();
+    });
+  }
+  all_done.wait();
+  EXPECT_EQ(held, kCount);
+  EXPECT_LT(store->health().syncs - before, 300U) << "most of them went together";
+}
+
 TEST(Etcd, GoesOnWhenItsFenceIsTakenAway) {
   EtcdServers servers(1);
   const auto store = must_open(servers.options());

@@ -318,6 +318,28 @@ TEST_P(Transactions, ComparesSeeWhatWasCommittedJustBefore) {
   EXPECT_EQ(item("n").value, std::to_string(kCount));
 }
 
+TEST_P(Transactions, WhatIsUnderAConditionIsDoneWhileItHolds) {
+  // Many under one condition, one in their midst that ends it: those before it are done, those behind are
+  // not.
+  constexpr int kCount = 400;
+  constexpr int kEnds = 250;
+  const Revision created = must_put("owner", "us");
+  const Compare ours{key("owner"), Compare::Target::created, Compare::Is::equal, created, {}};
+  std::latch all_done(kCount + 1);
+  std::vector<int> wrong;
+  for (int i = 0; i < kCount; ++i) {
+    if (i == kEnds) store().commit(just({erase(key("owner"))}), [&](auto) { all_done.count_down(); });
+    store().commit({{ours}, {put(key("u" + std::to_string(i)), "x")}, {}},
+                   [&, i](StoreResult<Committed> result) {
+                     if (!result || result->held != (i < kEnds)) wrong.push_back(i);
+                     all_done.count_down();
+                   });
+  }
+  all_done.wait();
+  EXPECT_EQ(wrong, std::vector<int>{});
+  EXPECT_EQ(store().range({key("u"), key("v"), 0, 0})->items.size(), static_cast<std::size_t>(kEnds));
+}
+
 TEST_P(Transactions, ManyThreadsAtOnce) {
   constexpr int kThreads = 8;
   constexpr int kEach = 60;

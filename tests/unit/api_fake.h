@@ -336,6 +336,11 @@ class FakeControl : public Control {
                   vrf + (purge ? " purge" : "");
     return ReloadView{9, {"publish the forwarding state"}};
   }
+  Answer<HaDoneView> hand_over(const std::string& vrf, bool to_us) override {
+    if (failure) return std::unexpected(*failure);
+    last_action = (to_us ? "takeover " : "release ") + vrf;
+    return HaDoneView{{vrf.empty() ? "red" : vrf}};
+  }
   Answer<TeardownView> teardown() override {
     if (failure) return std::unexpected(*failure);
     last_action = "teardown";

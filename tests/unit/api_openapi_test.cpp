@@ -115,6 +115,9 @@ TEST_F(OpenApi, DescribesEveryField) {
   expect_schema("Explain", to_json(ExplainView{}));
   expect_schema("Event", to_json(EventView{}));
   expect_schema("Events", to_json(EventsView{}));
+  expect_schema("Ha", to_json(StatusView{}).at("ha"));
+  expect_schema("HaRequest", to_json(HaRequest{}));
+  expect_schema("HaDone", to_json(HaDoneView{}));
   expect_schema("DeleteRequest", to_json(DeleteRequest{}));
   expect_schema("Teardown", to_json(TeardownView{}));
   expect_schema("ConfigText", to_json(ConfigText{}));

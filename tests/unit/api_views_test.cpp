@@ -71,6 +71,8 @@ TEST(Views, SurviveTheTrip) {
   expect_same_after_the_trip(StaticRequest{control.statics, true, false});
   expect_same_after_the_trip(StaticDoneView{1, 2, 3, 4, {"gone"}, {{7, "bad"}}});
   expect_same_after_the_trip(DeleteRequest{true});
+  expect_same_after_the_trip(HaRequest{"red"});
+  expect_same_after_the_trip(control.hand_over("red", true).value());
   expect_same_after_the_trip(ConfigText{"a.toml", "[appliance]\n"});
   expect_same_after_the_trip(ConfigBody{"[appliance]\n"});
   expect_same_after_the_trip(
@@ -93,7 +95,8 @@ std::string error_of(const std::string& json) {
 TEST(Views, ErrorsNameTheField) {
   const std::string rest =
       R"("origin":"","device":"","table":0,"engine":"kea","state":"","reason":"","netns":"","handoff":"","giaddr":"",)"
-      R"("attachments":1,"attachments_serving":1,"subnets":[],"servers":[],"queue_capacity":512})";
+      R"("attachments":1,"attachments_serving":1,"subnets":[],"servers":[],"queue_capacity":512,"standing":"",)"
+      R"("active_on":"","active_since_unix_s":0,"standby_reason":""})";
   EXPECT_EQ(error_of("[]"), "the document: not an object");
   EXPECT_EQ(error_of("{}"), "vrfs: missing");
   EXPECT_EQ(error_of(R"({"vrfs": {}})"), "vrfs: not an array");

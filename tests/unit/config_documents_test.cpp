@@ -187,6 +187,9 @@ std::string context_of(std::string_view section, std::string_view key) {
     return text;
   }
   if (section == "vrf.kea") return kea + "[vrf.kea]\n";
+  if (section == "ha" && key == "enabled") {
+    return "[store]\nbackend = \"etcd\"\n[store.etcd]\nendpoints = [\"http://127.0.0.1:2379\"]\n[ha]\n";
+  }
   if (section == "store.etcd") {
     const std::string text = "[store.etcd]\n";
     if (key == "certificate_file") return text + "key_file = \"/etc/xdp-kea/etcd-client.key\"\n";

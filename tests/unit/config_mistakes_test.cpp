@@ -80,7 +80,7 @@ name = "red"
 
 TEST(ConfigMistakes, AllAtOnceEachAtItsPlace) {
   const std::vector<std::string> expected{
-      R"(f:1:1: unknown key "colour" at the top of the file; allowed: [appliance], [dataplane], [store], [[port]], [option82], [discovery], [[vrf]])",
+      R"(f:1:1: unknown key "colour" at the top of the file; allowed: [appliance], [dataplane], [store], [ha], [[port]], [option82], [discovery], [[vrf]])",
       R"(f:4:1: unknown key "nmae" in [appliance] (did you mean "name"?); allowed: name, hostname, state_dir, run_dir, bpf_dir, api_socket, api_socket_mode, api_group, metrics_address, log_level, handoff_prefix)",
       R"(f:5:8: name: "1st" is no name; allowed: letters, digits, "-" and "_", a letter first)",
       R"(f:6:19: api_socket_mode: found an integer; expected an octal mode in quotes, as in "0600")",

@@ -30,10 +30,10 @@ TEST(ConfigRules, KeysOfTheWrongPlace) {
   expect_mistake(
       "buffers = 4\n",
       "unknown key \"buffers\" at the top of the file; there is one in [dataplane]; allowed: [appliance], "
-      "[dataplane], [store], [[port]], [option82], [discovery], [[vrf]]");
+      "[dataplane], [store], [ha], [[port]], [option82], [discovery], [[vrf]]");
   expect_mistake("[vfr]\n",
                  "unknown key \"vfr\" at the top of the file (did you mean \"vrf\"?); allowed: [appliance], "
-                 "[dataplane], [store], [[port]], [option82], [discovery], [[vrf]]");
+                 "[dataplane], [store], [ha], [[port]], [option82], [discovery], [[vrf]]");
   expect_mistake("[[vrf]]\nname = \"red\"\nservers = []\n",
                  "unknown key \"servers\" in [vrf]; there is one in [vrf.relay]; allowed: name, device, "
                  "discover, engine, "
@@ -652,6 +652,22 @@ TEST(ConfigRules, Vss) {
                                 "vpn-id:00005e-0000002a", "vpn-id:00005e:0000002a0"}) {
     EXPECT_THAT(mistakes_in(with(bad)), ElementsAre(HasSubstr("is no VPN-ID; "))) << bad;
   }
+}
+
+TEST(ConfigRules, TwoAppliances) {
+  const std::string etcd =
+      "[store]\nbackend = \"etcd\"\n[store.etcd]\nendpoints = [\"http://127.0.0.1:2379\"]\n";
+  const std::string ha = "[ha]\nenabled = true\n";
+  const std::string vrf =
+      "[[vrf]]\nname = \"a\"\n[[vrf.subnet]]\nprefix = \"10.0.0.0/24\"\ngateway = \"10.0.0.1\"\n";
+  expect_good(etcd + ha + "name = \"edge-1\"\nttl_s = 60\n" + vrf);
+  expect_good(etcd + ha + vrf + "[vrf.kea]\ndurability = \"strict\"\n");
+  expect_good("[ha]\nenabled = false\n" + vrf);
+  expect_mistake(ha, "enabled: [ha] needs backend = \"etcd\" in [store]: that is what the appliances share");
+  expect_mistake(etcd + ha + "ttl_s = 1\n", "ttl_s: 1 is out of range; allowed: 2 to 60");
+  for (const std::string other : {"available", "none"})
+    EXPECT_THAT(mistakes_in(etcd + ha + vrf + "[vrf.kea]\ndurability = \"" + other + "\"\n"),
+                ElementsAre(HasSubstr("durability: with [ha] it is \"strict\"")));
 }
 
 TEST(ConfigRules, HopsMax) {

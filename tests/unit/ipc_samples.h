@@ -40,6 +40,7 @@ inline std::vector<Message> sample_messages() {
       StaticUpdate{.serial = 5, .kind = StaticUpdateKind::finish, .bytes = 77},
       StaticApplied{.serial = 5, .error = ""},
       StaticApplied{.serial = 6, .error = "10.0.0.1 of VRF 1 is another's static lease"},
+      FenceMade{},
   };
 }
 
@@ -112,6 +113,7 @@ inline Snapshot sample_snapshot() {
   red.queue_depth = 1024;
   red.quantum_bytes = 4096;
   red.draining = true;
+  red.fenced = true;
   VrfEntry& blue = snapshot.vrfs.emplace_back();
   blue.id = blue.server_vrf = VrfId{2};
   blue.name = "blue";

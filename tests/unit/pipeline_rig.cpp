@@ -182,6 +182,7 @@ Rig::Rig(std::vector<LoopPlacement> loops, std::uint32_t buffers, std::uint32_t 
   options.loops = std::move(loops);
   options.pool = pool.get();
   options.counters = &counters;
+  options.fence = &fence;
   options.now_ms = now_ms;
   pipeline = expect(Pipeline::make(std::move(options)));
   for (const auto& [name, wire] :

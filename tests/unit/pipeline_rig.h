@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/base/fence.h"
 #include "dataplane/base/forwarding.h"
 #include "dataplane/pipeline/pipeline.h"
 #include "dataplane/port/mbuf.h"
@@ -64,6 +65,7 @@ struct Rig {
   Mempool pool;       // of the pipeline
   Mempool wire_pool;  // of the wires: a test's own frames
   CountersRegion counters;
+  Fence fence;
   std::unique_ptr<SimWire> clients;
   std::unique_ptr<SimWire> servers;
   std::unique_ptr<Pipeline> pipeline;

@@ -1,8 +1,11 @@
 // libxdpkea_lease_gate.so: what Kea calls. No ACK leaves before its lease is durable: the packet is parked,
 // the lease goes to xdp-kead, and the packet goes on when the answer is there.
 //
+// Where appliances share the VRF ("shared"), this one's Kea is told of the others' leases by a command
+// (follow.h).
+//
 // Parameters in Kea's configuration: "socket", "queue-file" (paths), "durability" ("strict", "available"),
-// "decline-period" (seconds, as Kea's decline-probation-period: a callout is not told).
+// "decline-period" (seconds, as Kea's decline-probation-period: a callout is not told), "shared".
 #include <cc/data.h>
 #include <dhcp/pkt4.h>
 #include <dhcpsrv/lease.h>
@@ -17,6 +20,7 @@
 #include <memory>
 #include <string>
 
+#include "controlplane/kea/hook/follow.h"
 #include "controlplane/kea/hook/gate_client.h"
 #include "controlplane/kea/hook/main_thread.h"
 
@@ -101,6 +105,9 @@ int load(isc::hooks::LibraryHandle& handle) {
     if (durability != "strict" && durability != "available")
       isc_throw(isc::BadValue, "the parameter 'durability' is neither 'strict' nor 'available'");
     decline_period_s = seconds_parameter(handle, "decline-period");
+    const auto with_others = handle.getParameter("shared");
+    if (with_others && with_others->getType() == isc::data::Element::boolean && with_others->boolValue())
+      xk::hook::register_follow(handle);
     auto started =
         xk::hook::GateClient::start({.socket = text_parameter(handle, "socket"),
                                      .queue_file = text_parameter(handle, "queue-file"),

@@ -1,0 +1,20 @@
+// Our hook's command to a running Kea (kea/hook): leases that another appliance has made.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "controlplane/leases/gate_wire.h"
+#include "controlplane/reconcile/ports.h"
+
+namespace xk::kead {
+
+// The command; erased ones are to go. Done again it changes nothing.
+[[nodiscard]] std::string put_leases_command(const std::vector<leases::LeaseChange>& changes);
+// Sends it to the Kea of the directory, and waits so long. Any thread. EINVAL: Kea refuses it.
+[[nodiscard]] Result<> put_leases(const std::string& directory,
+                                  const std::vector<leases::LeaseChange>& changes,
+                                  std::chrono::milliseconds wait);
+
+}  // namespace xk::kead
