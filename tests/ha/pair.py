@@ -23,6 +23,19 @@ SUBNET = """
 """
 
 
+def appliance_config(lab, letter):
+    section = appliance_section(lab, lab.tag + letter)
+    return section + "".join(vrf(name, SUBNET, attachment(f"xkl-{name}")) for name in VRFS) + f"""
+[store]
+backend = "etcd"
+[store.etcd]
+endpoints = ["http://{ETCD}:2379"]
+[ha]
+enabled = true
+name = "edge-{letter}"
+"""
+
+
 class Half:
     """One of the two appliances, and what may happen to it."""
 
@@ -35,17 +48,7 @@ class Half:
             lab.veth(pair.switches[vrf_name], f"port-{letter}", self.ns, f"xkl-{vrf_name}")
         lab.veth(pair.etcd_ns, f"port-{letter}", self.ns, "mgmt")
         run("ip", "-n", self.ns, "addr", "add", f"{address}/24", "dev", "mgmt")
-        section = appliance_section(lab, lab.tag + letter)
-        config = section + "".join(vrf(name, SUBNET, attachment(f"xkl-{name}")) for name in VRFS) + f"""
-[store]
-backend = "etcd"
-[store.etcd]
-endpoints = ["http://{ETCD}:2379"]
-[ha]
-enabled = true
-name = "{self.name}"
-"""
-        self.appliance = Appliance(lab, self.ns, config, name=self.name)
+        self.appliance = Appliance(lab, self.ns, appliance_config(lab, letter), name=self.name)
 
     def mac(self, vrf_name):
         """Of its port towards the clients."""
@@ -127,16 +130,19 @@ class Pair:
         for name in VRFS:
             self.client_ns[name] = lab.netns(f"c{name}")
             lab.veth(self.switches[name], "port-c", self.client_ns[name], "eth0")
-        self.a, self.b = Half(self, "a", "192.0.2.11"), Half(self, "b", "192.0.2.12")
+        self.make_halves()
         for name in VRFS:
             lab.bridge(self.switches[name], "br0", ["port-c", "port-a", "port-b"])
         lab.bridge(self.etcd_ns, "br0", ["port-a", "port-b"])
         run("ip", "-n", self.etcd_ns, "addr", "add", f"{ETCD}/24", "dev", "br0")
         self.start_etcd()
 
+    def make_halves(self):
+        self.a, self.b = Half(self, "a", "192.0.2.11"), Half(self, "b", "192.0.2.12")
+
     @property
     def appliance(self):
-        return self.a.appliance  # for the report of a failure
+        return self.b.appliance  # for the report of a failure
 
     @property
     def halves(self):
