@@ -13,7 +13,7 @@ import sys
 
 from common import CLIENTS_CPU, DATAPLANE_CPU, appliance_config, say
 from xkl.appliance import Appliance
-from xkl.lab import Lab, LabError, in_netns, remove_leftovers, run
+from xkl.lab import Lab, LabError, awake, in_netns, remove_leftovers, run
 from xkl.load import FAR, wire
 from xkl.topology import attachment, vrf
 
@@ -74,7 +74,7 @@ class Bench:
 
 def main():
     remove_leftovers("xklb")
-    with Lab("b") as lab:
+    with Lab("b") as lab, awake():
         bench = Bench(lab)
         rates = {name: [] for name in DURABILITY}
         for _ in range(REPEATS):

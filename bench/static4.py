@@ -16,7 +16,7 @@ import sys
 
 from common import CLIENTS_CPU, DATAPLANE_CPU, appliance_config, say
 from xkl.appliance import Appliance
-from xkl.lab import Lab, LabError, in_netns, remove_leftovers, run, wait_for
+from xkl.lab import Lab, LabError, awake, in_netns, remove_leftovers, run, wait_for
 
 CLIENTS = 50_000
 TRIAL_SECONDS = 3
@@ -133,7 +133,7 @@ def kea(lab, name, cpus, threads):
 
 def main():
     remove_leftovers("xklb")
-    with Lab("b") as lab:
+    with Lab("b") as lab, awake():
         say(f"static4: {CLIENTS} clients with a static lease by MAC, generator on CPU {CLIENTS_CPU}, "
             f"median of {REPEATS} runs of {TRIAL_SECONDS} s")
         kea_rate = max(kea(lab, "one", str(DATAPLANE_CPU), 0), kea(lab, "threads", f"{CLIENTS_CPU},{DATAPLANE_CPU}", 2))

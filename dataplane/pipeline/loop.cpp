@@ -18,8 +18,6 @@ constexpr std::size_t kRecentSlots = 65536;
 // More queues than can ever be active at once: every VRF's, and as many being emptied.
 constexpr std::uint32_t kReadyCapacity = 4 * XK_VRFS_MAX;
 constexpr std::uint32_t kInboxCapacity = 8192;
-// A queue without a descriptor to wait for is looked at this often while the loop is idle.
-constexpr long kPolledSleepNs = 80'000;
 // A device that takes no more packets is asked again this often while the loop is idle.
 constexpr long kRetrySleepNs = 1'000'000;
 // Iterations between looks at what the ports lost, under load.
@@ -33,6 +31,7 @@ Loop::Loop(Shared& shared, std::uint32_t index, std::uint8_t stages, const Count
       stages_(stages),
       counters_(counters.counters),
       outcomes_(counters.outcomes),
+      idle_(rte_get_tsc_hz(), shared.idle_spin_us),
       recent_((stages & kStageVrf) != 0 ? kRecentSlots : 1) {}
 
 Loop::~Loop() {
@@ -73,21 +72,14 @@ void Loop::unwatch(int fd) { epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr)
 void Loop::run() {
   // A sleep that ends by itself must end in time: the default slack alone is 50 us.
   prctl(PR_SET_TIMERSLACK, 1UL);
-  const std::uint64_t spin_cycles = rte_get_tsc_hz() / 1'000'000 * shared_.idle_spin_us;
-  std::uint64_t idle_since = 0;
   while (!shared_.stop.load(std::memory_order_relaxed)) {
     if (iterate()) {
-      idle_since = 0;
-      continue;
-    }
-    const std::uint64_t now = rte_rdtsc();
-    if (idle_since == 0) idle_since = now;
-    if (now - idle_since < spin_cycles) {
+      idle_.worked();
+    } else if (idle_.looks_again(rte_rdtsc())) {
       rte_pause();
-      continue;
+    } else if (sleep()) {
+      idle_.worked();  // a packet ended the sleep; else it goes straight back to sleep
     }
-    // After a sleep that a packet ended the loop spins again; else it goes straight back to sleep.
-    if (sleep()) idle_since = 0;
   }
 }
 
@@ -137,7 +129,7 @@ bool Loop::sleep() {
   }
   if (view_->polled) {
     timed = true;
-    timeout.tv_nsec = kPolledSleepNs;
+    timeout.tv_nsec = idle_.polled_sleep_ns(rte_rdtsc());
   }
   bool frames_wait = false;
   for (const RxBinding& binding : view_->rx)

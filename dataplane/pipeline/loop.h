@@ -16,6 +16,7 @@
 #include "dataplane/pipeline/classify.h"
 #include "dataplane/pipeline/counters_region.h"
 #include "dataplane/pipeline/generation.h"
+#include "dataplane/pipeline/idle.h"
 #include "dataplane/pipeline/packet.h"
 #include "dataplane/pipeline/scheduler.h"
 #include "dataplane/relay/relay.h"
@@ -50,7 +51,7 @@ class Loop {
                                                                         const CountersBlock& counters);
   ~Loop();
 
-  // Until shared.stop: works, spins for idle_spin_us without work, sleeps.
+  // Until shared.stop: works, spins for idle_spin_us without work (Idle), sleeps.
   void run();
   // Every stage once. True: something was done.
   bool iterate();
@@ -161,6 +162,7 @@ class Loop {
   std::uint32_t iterations_ = 0;
   std::uint32_t received_ = 0;  // in this iteration, but for what pressed ports gave beyond
 
+  Idle idle_;
   Fd wake_fd_;
   Fd epoll_;
   alignas(64) std::atomic<bool> sleeping_{false};

@@ -1,3 +1,4 @@
+#include <rte_cycles.h>
 #include <rte_prefetch.h>
 
 #include "dataplane/pipeline/loop.h"
@@ -21,6 +22,7 @@ bool Loop::receive() {
     std::uint16_t count = binding.queue->rx_burst(packets);
     if (count == 0) continue;
     received_ += count;
+    if (view_->polled && binding.queue->wait_fd() < 0) idle_.polled_frames(rte_rdtsc());
     receive_burst(binding, std::span(packets.data(), count));
     for (int burst = 0; count == kBurstMax && burst < kPressedBurstsMax && binding.queue->pressed();
          ++burst) {
