@@ -31,7 +31,8 @@ class Idle {
     return now < polled_until_ ? kPolledBusySleep_ns : kPolledSleep_ns;
   }
 
-  static constexpr std::uint64_t kPutOff_us = 100;  // two looks are less than 2 us apart
+  static constexpr std::uint64_t kPutOff_us =
+      20;  // two looks are less than 2 us apart, an interrupt between them takes less than 10
   static constexpr std::uint64_t kYields_us = 10'000;
   static constexpr std::uint64_t kPolledRecently_us = 100'000;
   static constexpr long kPolledBusySleep_ns = 80'000;

@@ -311,15 +311,17 @@ class Gated : public WithStore {
   }
   [[nodiscard]] std::string socket() const { return directory_ + "/gate.sock"; }
   [[nodiscard]] std::string queue() const { return kea() + "/" + kQueueFileName; }
-  std::unique_ptr<hook::GateClient> client(hook::Durability durability,
-                                           std::chrono::milliseconds strict_wait = std::chrono::seconds(20),
-                                           std::chrono::milliseconds gather = std::chrono::milliseconds(2)) {
+  std::unique_ptr<hook::GateClient> client(
+      hook::Durability durability, std::chrono::milliseconds strict_wait = std::chrono::seconds(20),
+      std::chrono::milliseconds gather = std::chrono::milliseconds(2),
+      std::chrono::milliseconds gather_busy = std::chrono::milliseconds(8)) {
     hook::GateOptions options;
     options.socket = socket();
     options.queue_file = queue();
     options.durability = durability;
     options.strict_wait = strict_wait;
     options.gather = gather;
+    options.gather_busy = gather_busy;
     auto started = hook::GateClient::start(std::move(options));
     EXPECT_TRUE(started.has_value());
     return std::move(*started);
@@ -365,6 +367,20 @@ TEST_F(Gated, ChangesThatComeCloseTogetherShareAWay) {
   EXPECT_GE(std::chrono::steady_clock::now() - begun, kGather);
   EXPECT_TRUE(third.get());
   EXPECT_EQ(stored().size(), 4u);
+}
+
+TEST_F(Gated, ChangesAreGatheredForLongerWhenManyCome) {
+  open_gate();
+  constexpr std::chrono::milliseconds kGather(100), kGatherBusy(300);
+  const auto kea = client(hook::Durability::strict, std::chrono::seconds(20), kGather, kGatherBusy);
+  EXPECT_TRUE(submit(*kea, sample(0x0a000001)).get());
+  std::vector<std::future<bool>> many;
+  for (std::uint32_t i = 2; i < 12; ++i) many.push_back(submit(*kea, sample(0x0a000000 + i)));
+  for (auto& one : many) EXPECT_TRUE(one.get());
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_TRUE(submit(*kea, sample(0x0a000020)).get());
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, kGatherBusy - kGather);
+  EXPECT_EQ(stored().size(), 12u);
 }
 
 TEST_F(Gated, StrictWaitsForAGateThatIsGone) {

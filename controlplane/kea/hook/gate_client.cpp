@@ -24,6 +24,9 @@ constexpr std::size_t kWaitingMax = 32'768;
 constexpr auto kBackoffFirst = 20ms;
 constexpr auto kBackoffMax = 1000ms;
 constexpr auto kEndWait = 500ms;
+// Change sets gathered at once from which on many come, and below which no longer: 1,500 and 750 a second.
+constexpr std::size_t kIsBusy = 3;
+constexpr std::size_t kStaysBusy = 6;
 
 }  // namespace
 
@@ -75,7 +78,7 @@ void GateClient::submit(std::vector<leases::LeaseChange> changes, Done done) {
 void GateClient::run() {
   Clock::time_point end = Clock::time_point::max();
   for (;;) {
-    if (Clock::now() >= taken_at_ + options_.gather) take_submitted();
+    if (Clock::now() >= gathers_until()) take_submitted();
     {
       const std::scoped_lock lock(mutex_);
       if (stopping_ && end == Clock::time_point::max()) end = Clock::now() + kEndWait;
@@ -101,12 +104,19 @@ void GateClient::take_submitted() {
     const std::scoped_lock lock(mutex_);
     taken.swap(submitted_);
   }
-  if (!taken.empty()) taken_at_ = Clock::now();
+  if (!taken.empty()) {
+    taken_at_ = Clock::now();
+    busy_ = taken.size() >= (busy_ ? kStaysBusy : kIsBusy);
+  }
   for (Waiting& waiting : taken) {
     number(waiting);
     if (welcome_) out_ += waiting.frame;
     waiting_.push_back(std::move(waiting));
   }
+}
+
+GateClient::Clock::time_point GateClient::gathers_until() const {
+  return taken_at_ + (busy_ ? options_.gather_busy : options_.gather);
 }
 
 // They ascend in the order in which they are sent: the gate answers for all up to one.
@@ -157,8 +167,8 @@ GateClient::Clock::duration GateClient::wait_until_due(Clock::time_point now) co
 void GateClient::wait_for_work() {
   const Clock::time_point now = Clock::now();
   Clock::duration wait = wait_until_due(now);
-  const bool gathering = now < taken_at_ + options_.gather;
-  if (gathering) wait = std::min(wait, taken_at_ + options_.gather - now);
+  const bool gathering = now < gathers_until();
+  if (gathering) wait = std::min(wait, gathers_until() - now);
   {
     const std::scoped_lock lock(mutex_);
     if (stopping_) wait = std::min<Clock::duration>(wait, 10ms);

@@ -36,8 +36,9 @@ struct GateOptions {
   std::chrono::milliseconds available_wait{1'000};
   // Changes that come closer together than this share a frame's way, the store's sync and two wake-ups a
   // side: by itself each would cost as much as the rest of its packet does. One that comes alone does not
-  // wait.
+  // wait; when many come they are gathered for longer.
   std::chrono::microseconds gather{2'000};
+  std::chrono::microseconds gather_busy{8'000};
 };
 
 class GateClient {
@@ -69,6 +70,7 @@ class GateClient {
   void number(Waiting& waiting);
   void connect_if_due(Clock::time_point now);
   void disconnect(Clock::time_point now);
+  [[nodiscard]] Clock::time_point gathers_until() const;
   [[nodiscard]] Clock::duration wait_until_due(Clock::time_point now) const;
   void wait_for_work();
   void receive();
@@ -101,6 +103,7 @@ class GateClient {
   std::string out_;
   std::size_t out_at_ = 0;
   Clock::time_point connect_at_{};
+  bool busy_ = false;             // many changes come
   Clock::time_point taken_at_{};  // when what was submitted was taken last
   std::chrono::milliseconds backoff_{};
   leases::Figures told_;
