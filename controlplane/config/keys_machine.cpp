@@ -123,8 +123,8 @@ const auto kDataplaneKeys = std::to_array<Key<FileDataplane>>({
     {&FileDataplane::idle_spin_us,
      {.name = "idle_spin_us",
       .description =
-          "Microseconds that a loop goes on polling after the last packet before it sleeps. 0: sleeps at "
-          "once.",
+          "Microseconds that a loop goes on polling after the last packet before it sleeps; one whose CPU "
+          "others need sleeps sooner. 0: sleeps at once.",
       .example = "100",
       .min = 0,
       .max = 1000000}},
