@@ -207,7 +207,7 @@ def test_from_event_to_serving(site, capsys):
             if attachments(site.appliance).get((name, port, vid), {}).get("state") == "serving":
                 times["serving"] = time.monotonic()
             return "serving" in times
-        wait_for(look, f"{name} to be served", 60, 0.005)
+        wait_for(look, f"{name} to be served", 60, 0.02)
         own.append(times["serving"] - times["event"] - (times["answers"] - times["started"]))
     with capsys.disabled():
         print(f"\nfrom event to serving, without Kea's own start: median {1000 * statistics.median(own):.0f} ms, longest "
