@@ -319,11 +319,10 @@ void HaService::carry_out(const ha::Order& order) {
 
 // Whether it was done the watch tells.
 void HaService::take_vrf(const ha::Order& order) {
-  store::SessionId session = 0;
-  {
-    const std::scoped_lock lock(mutex_);
-    session = session_;
-  }
+  // The one that the election knows: if it is over meanwhile etcd refuses it. Without one the key would stay
+  // for ever.
+  const store::SessionId session = election_.session();
+  if (session == 0) return election_.take_failed(order.vrf, boot_ns());
   const ha::Holder holder{.appliance = parts_.name, .since_unix_ms = unix_ms(), .epoch = order.epoch};
   store::Compare same_epoch{ha::epoch_key(order.vrf),
                             store::Compare::Target::modified,

@@ -118,6 +118,8 @@ class Election {
   // that the VRF is configured, for its Kea may be starting already.
   [[nodiscard]] bool follows(const std::string& vrf) const;
   [[nodiscard]] const std::string& name() const { return name_; }
+  // 0: there is none.
+  [[nodiscard]] store::SessionId session() const { return session_; }
 
  private:
   [[nodiscard]] bool ours(const Seat& seat) const {
