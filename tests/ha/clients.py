@@ -72,10 +72,12 @@ class Client:
 class Clients(threading.Thread):
     """`count` clients at a time behind the interface of a namespace; a context manager."""
 
-    def __init__(self, ns, interface, gateway, count, seed, number=0):
+    def __init__(self, ns, interface, gateway, count, seed, number=0, leaves=LEAVES):
         super().__init__(daemon=True)
         self.ns, self.interface, self.gateway = ns, interface, socket.inet_aton(gateway)
         self.random = random.Random(seed)
+        self.leaves = leaves
+        self.acked_by = None      # source MAC of the last ACK
         self.number = number      # tells the MACs of several groups apart
         self.made = 0
         self.clients = {}         # MAC -> Client
@@ -146,7 +148,7 @@ class Clients(threading.Thread):
             client.state, client.tries = "init", 0
             client.xid = self.random.getrandbits(32)
             return self.send(client, DISCOVER)
-        if client.state == "bound" and self.random.random() < LEAVES and self.gateway_mac:
+        if client.state == "bound" and self.random.random() < self.leaves and self.gateway_mac:
             return self.leave(client)
         # By what the gateway's MAC is believed to be, or as one that rebinds.
         client.state = "renewing"
@@ -184,6 +186,7 @@ class Clients(threading.Thread):
             self.answers.append(answer.time)
         client.told.append(f"{answer.kind} {socket.inet_ntoa(answer.address)} by {text(frame[6:12])} at {time.strftime('%T')}")
         if answer.kind == ACK:
+            self.acked_by = frame[6:12]
             self.acked(client, answer)
         elif answer.xid != client.xid:
             return
@@ -192,7 +195,7 @@ class Clients(threading.Thread):
             client.address, client.server = answer.address, answer.server
         elif answer.kind == NAK and client.state == "requesting":
             client.state, client.due = "init", answer.time + 0.05  # what another appliance had offered
-        elif answer.kind == NAK:
+        elif answer.kind == NAK and client.state != "init":  # one that has begun anew holds nothing
             self.wrong.append(f"{text(client.mac)} was refused {socket.inet_ntoa(client.address)} by {text(frame[6:12])} when "
                               f"it renewed; before that {', '.join(client.told)}")
             self.holders.pop(client.address, None)

@@ -74,11 +74,14 @@ class Half:
         row = next((v for v in shown["vrfs"] if v["name"] == vrf_name), None) if shown else None
         return bool(row) and row["standing"] == "active" and shown["ha"]["state"] == "in touch"
 
-    def ready(self):
-        """It could take over every VRF that it does not have now."""
+    def ready(self, names=VRFS):
+        """It could take over each of these VRFs that it does not have now."""
         shown = self.status()
-        return bool(shown) and shown["ha"]["state"] == "in touch" and len(shown["vrfs"]) == len(VRFS) and all(
-            v["standing"] in ("active", "standby") and not v["standby_reason"] for v in shown["vrfs"])
+        if not shown or shown["ha"]["state"] != "in touch":
+            return False
+        rows = [v for v in shown["vrfs"] if v["name"] in names]
+        return len(rows) == len(names) and all(
+            v["standing"] in ("active", "standby") and not v["standby_reason"] for v in rows)
 
     # ---- what may happen ----
 
@@ -166,10 +169,10 @@ class Pair:
     def active_half(self, vrf_name):
         return next((half for half in self.halves if half.active(vrf_name)), None)
 
-    def wait_ready(self, timeout=40):
-        """Every VRF is active on one, and the other one could take it over."""
+    def wait_ready(self, names=VRFS, timeout=40):
+        """Every VRF, or those named, is active on one, and the other one could take it over."""
         def ready():
-            return all(half.ready() for half in self.halves) and all(self.active_half(v) for v in VRFS)
+            return all(half.ready(names) for half in self.halves) and all(self.active_half(v) for v in names)
         try:
             wait_for(ready, "both appliances to be ready", timeout)
         except LabError as error:

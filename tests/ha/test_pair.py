@@ -2,6 +2,7 @@
 will; what is shown; static leases that both are told of."""
 
 import json
+import socket
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from pair import VRFS, Pair
 from xkl.lab import wait_for
 
 TAKEOVER_S = 3.0
+STATIC_GROUP = 9  # of the MACs of the client with a static lease
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +23,12 @@ def site(lab):
 
 
 @pytest.fixture
-def clients(site):
-    site.wait_ready()
-    with Clients(site.client_ns["red"], "eth0", "10.0.0.1", 20, seed=7) as many:
+def clients(site, request):
+    """Clients of red, or of the VRF that is asked for."""
+    name = getattr(request, "param", "red")
+    site.wait_ready(names=[name])
+    with Clients(site.client_ns[name], "eth0", "10.0.0.1", 20, seed=7) as many:
+        many.vrf = name
         wait_for(lambda: len(many.acks) > 40, "clients to be served")
         yield many
     assert not many.wrong, many.wrong[:5]
@@ -31,7 +36,7 @@ def clients(site):
 
 def taken_over(site, clients, old, since):
     """Waits until the other half answers; how long nobody had."""
-    wait_for(lambda: old.other.active("red"), f"{old.other.name} to be active", 10)
+    wait_for(lambda: old.other.active(clients.vrf), f"{old.other.name} to be active", 10)
     moment = time.monotonic()
     wait_for(lambda: clients.answered_after(moment), "clients to be answered", 10)
     return clients.silence(since)
@@ -79,24 +84,58 @@ def test_takeover(site, clients, how, say):
     assert old.other.active("red")
 
 
-@pytest.mark.parametrize("how", ["takeover", "release", "drain", "sigterm"])
+# What was handed over is not taken back for 10 s: the next one is of the other VRF.
+@pytest.mark.parametrize("clients,how", [("red", "takeover"), ("blue", "release"), ("red", "drain"), ("blue", "sigterm")],
+                         indirect=["clients"])
 def test_handed_over(site, clients, how, say):
-    old = site.active_half("red")
+    name = clients.vrf
+    old = site.active_half(name)
     since = time.monotonic()
     if how == "takeover":
-        old.other.appliance.ctl("ha", "takeover", "red")
-        assert old.other.active("red")
+        old.other.appliance.ctl("ha", "takeover", name)
+        assert old.other.active(name)
     elif how == "release":
-        assert old.appliance.ctl("ha", "release", "red") == ["red"]
+        assert old.appliance.ctl("ha", "release", name) == [name]
     elif how == "drain":
-        old.appliance.ctl("vrf", "drain", "red")
+        old.appliance.ctl("vrf", "drain", name)
     else:
         assert old.appliance.kead.stop() == 0
     took = taken_over(site, clients, old, since)
     say(f"{how}: nobody was answered for {took:.2f} s")
     assert took < 1.5
     if how == "drain":
-        old.appliance.ctl("vrf", "resume", "red")
+        old.appliance.ctl("vrf", "resume", name)
     old.revive()
+    assert old.other.active(name)
+
+
+def test_a_kea_that_dies_hands_over(site, clients, say):
+    old = site.active_half("red")
+    since = time.monotonic()
+    old.kill("kea")
+    took = taken_over(site, clients, old, since)
+    say(f"nobody was answered for {took:.2f} s")
+    assert took < TAKEOVER_S
+
+
+def test_static_leases_of_the_one_are_the_others_too(site):
+    """Changed on either, whoever is active; answered by who is, also after it has changed."""
     site.wait_ready()
-    assert old.other.active("red")
+    old = site.active_half("red")
+    with Clients(site.client_ns["red"], "eth0", "10.0.0.1", 1, seed=9, number=STATIC_GROUP, leaves=0) as one:
+        mac = next(iter(one.clients))
+        old.other.appliance.ctl("static", "add", "red", "--mac", text(mac), "--address", "10.0.0.20", "--force")
+
+        def told(half, address):
+            answer = one.acks[-1] if one.acks else None
+            return answer and answer.address == socket.inet_aton(address) and text(one.acked_by) == half.mac("red")
+        wait_for(lambda: told(old, "10.0.0.20"), "the pinned address from who is active")
+        old.kill("kead", "dataplane", "kea")
+        wait_for(lambda: told(old.other, "10.0.0.20"), "the pinned address from the other one")
+        old.other.appliance.ctl("static", "delete", "red", "--mac", text(mac))
+        old.other.appliance.ctl("static", "add", "red", "--mac", text(mac), "--address", "10.0.0.21")
+        wait_for(lambda: told(old.other, "10.0.0.21"), "the address that it was moved to")
+        old.revive()
+        site.wait_ready()
+        old.appliance.ctl("ha", "takeover", "red")
+        wait_for(lambda: told(old, "10.0.0.21"), "what was changed while it was dead, from the one that was revived")

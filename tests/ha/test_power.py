@@ -9,7 +9,7 @@ import pytest
 
 from clients import Clients
 from pair import VRFS, Half, Pair
-from xkl.lab import PREFIX, in_netns, run, wait_for
+from xkl.lab import PREFIX, Lab, remove_leftovers, run, wait_for
 
 HERE = pathlib.Path(__file__).resolve().parent
 TAKEOVER_S = 3.0
@@ -58,10 +58,20 @@ class PairWithMachine(Pair):
         return next(v["active_on"] for v in shown["vrfs"] if v["name"] == vrf_name) if shown else ""
 
 
+@pytest.fixture(scope="session")
+def booting():
+    """The machine, on its way since the session began: see conftest.py."""
+    tag = os.environ.get("XK_LAB_TAG", "t") + "p"
+    remove_leftovers(PREFIX + tag)
+    with Lab(tag) as lab:
+        pair = PairWithMachine(lab)
+        pair.a.start()
+        yield pair
+
+
 @pytest.fixture(scope="module")
-def site(lab):
-    pair = PairWithMachine(lab)
-    pair.a.start()
+def site(booting):
+    pair = booting
     pair.a.wait_serving()
     pair.b.start()
     wait_for(lambda: pair.b.ready() and all(pair.active_on(name) == "edge-a" for name in VRFS),
