@@ -14,6 +14,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "dataplane/ipc/fence_memory.h"
+
 namespace xk::test {
 namespace {
 
@@ -119,6 +121,10 @@ std::optional<ipc::Hello> Kead::accept() {
       mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_SHARED, counters_fd_.get(), 0);
   EXPECT_NE(at, MAP_FAILED);
   counters_ = at;
+  auto fence = next();
+  if (!fence || !std::holds_alternative<ipc::FenceMade>(fence->message) || fence->fds.size() != 1)
+    return std::nullopt;
+  EXPECT_TRUE(ipc::FenceMemory::map(std::move(fence->fds[0])));
   return std::get<ipc::Hello>(received->message);
 }
 

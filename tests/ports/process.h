@@ -43,7 +43,7 @@ class Process {
 class Kead {
  public:
   explicit Kead(const std::string& path);
-  // The next dataplane that connects, and its Hello; the counters' memory is mapped.
+  // The next dataplane that connects, and its Hello; the counters' memory is mapped, the fence's has been.
   [[nodiscard]] std::optional<ipc::Hello> accept();
   void send(const ipc::Message& message, const std::vector<int>& fds = {});
   // The answer to a snapshot, or to settings that cannot be.
