@@ -4,6 +4,7 @@ addresses excluded; pools and clients paused; a client that moves."""
 import csv
 import json
 import subprocess
+import time
 import types
 
 import pytest
@@ -182,6 +183,7 @@ def test_excluded_live(site):
     assert (figures["size"], figures["excluded"], figures["kept"]) == (10, 3, 1)
     assert figures["available"] == 10 - 3 - figures["used"]
     end = leases(site, "--vrf", "red")[address]["expires_unix_s"]
+    wait_for(lambda: time.time() > end - 599, "a second of the lease to be over")
     seen = len(client.events())
     client.renew()
     renewed = client.wait_event(RENEWED | BOUND, seen, 40)
