@@ -137,6 +137,8 @@ void Election::set_starting(const std::string& vrf, std::uint64_t now_ns) {
   seat.fresh = seat.stale = false;
   seat.served_epoch = 0;
   seat.asked_ns = 0;
+  // Until set_vrfs() says that it runs: what was said before was of the Kea before.
+  if (std::exchange(seat.ability.fit, false)) seat.unfit_since_ns = now_ns;
   // What the Kea before had under way may still arrive in the store, and the new one would not be told of it:
   // with the key it was sent under gone it is refused, or has been told of before another key is made.
   if (seat.standing == Standing::active) leave(vrf, seat, now_ns);

@@ -96,7 +96,7 @@ class Election {
   void set_holder(const std::string& vrf, std::optional<Holder> holder, std::uint64_t now_ns);
   void set_epoch(const std::string& vrf, std::uint64_t epoch, store::Revision modified);
   // Its Kea is about to be started with the leases of the store: changes from now on are to go to it. If it
-  // was active here the key is given up.
+  // was active here the key is given up; it cannot be served here until set_vrfs() says that it can.
   void set_starting(const std::string& vrf, std::uint64_t now_ns);
   // Its Kea was started with the leases of the store, and follows from there on.
   void set_fresh(const std::string& vrf);

@@ -73,13 +73,13 @@ void Loop::run() {
   // A sleep that ends by itself must end in time: the default slack alone is 50 us.
   prctl(PR_SET_TIMERSLACK, 1UL);
   while (!shared_.stop.load(std::memory_order_relaxed)) {
-    if (iterate()) {
-      idle_.worked();
-    } else if (idle_.looks_again(rte_rdtsc())) {
+    const bool worked = iterate();
+    if (!worked && idle_.looks_again(rte_rdtsc())) {
       rte_pause();
-    } else if (sleep()) {
-      idle_.worked();  // a packet ended the sleep; else it goes straight back to sleep
+      continue;
     }
+    // After a sleep that a packet ended the loop polls again; else it goes straight back to sleep.
+    if (worked || sleep()) idle_.worked();
   }
 }
 

@@ -49,6 +49,7 @@ class AnElection : public testing::Test {
     election.caught_up("red", epoch);
     ASSERT_THAT(orders(), ElementsAre(Kind::serve));
   }
+  void kea_runs() { election.set_vrfs({{"red", able()}}, now); }
   Standing standing() { return election.seats().at("red").standing; }
   void pass(std::uint64_t ns) { now += ns; }
 
@@ -190,6 +191,8 @@ TEST_F(AnElection, StartsKeaAnewWhenAnotherWasActiveSince) {
   EXPECT_THAT(orders(), IsEmpty()) << "its Kea has old leases";
   election.set_starting("red", now);
   election.set_fresh("red");
+  EXPECT_THAT(orders(), IsEmpty()) << "its Kea does not run yet";
+  kea_runs();
   EXPECT_THAT(orders(), ElementsAre(Kind::take));
 }
 
@@ -223,6 +226,7 @@ TEST_F(AnElection, AGapInTheEpochsMeansThatAnotherWasActive) {
   election.set_starting("red", now);
   EXPECT_THAT(orders(), IsEmpty());
   election.set_fresh("red");
+  kea_runs();
   EXPECT_THAT(orders(), ElementsAre(Kind::catch_up));
 }
 
@@ -245,6 +249,7 @@ TEST_F(AnElection, AKeaThatDiedWhileActiveServesAgainUnderAnotherKeyOnly) {
   EXPECT_EQ(last[1].holder->created, 1001);
   EXPECT_TRUE(election.follows("red"));
   election.set_fresh("red");
+  kea_runs();
   EXPECT_THAT(orders(), IsEmpty()) << "the key is still there";
   told_free();
   EXPECT_THAT(orders(), ElementsAre(Kind::take));
