@@ -24,7 +24,7 @@ from xkl.lab import Lab, LabError, remove_leftovers, wait_for
 
 ROUNDS = int(os.environ.get("XK_HA_ROUNDS", "100"))
 SEED = int(os.environ.get("XK_SEED", "0")) or random.SystemRandom().randrange(1 << 32)
-PAIRS = 4
+PAIRS = 3
 CLIENTS = 25  # of a VRF
 TAKEOVER_S = 3.0
 # A slow machine's own pauses are not the appliances': so much more may a single takeover take.

@@ -36,6 +36,13 @@ class Machine(Half):
             argv += ["--tap", tap]
         argv += ["/usr/bin/python3", HERE / "in_machine.py", self.letter, self.address]
         self.process = lab.spawn(self.ns, "machine", argv, {"XK_LAB_TAG": lab.tag.removeprefix(PREFIX)})
+        self.be_nice(19)
+
+    def be_nice(self, value):
+        """Of the whole emulation, where the kernel gives each session a scheduling group."""
+        group = pathlib.Path(f"/proc/{self.process.pid}/autogroup")
+        if group.exists():
+            group.write_text(str(value))
 
     def wait_serving(self):
         wait_for(lambda: "serving" in self.process.output() or not self.process.alive(), "the machine to serve", MACHINE_S)
@@ -60,7 +67,7 @@ class PairWithMachine(Pair):
 
 @pytest.fixture(scope="session")
 def booting():
-    """The machine, on its way since the session began: see conftest.py."""
+    """The machine, on its way since the session began (see conftest.py), with what the tests before leave over."""
     tag = os.environ.get("XK_LAB_TAG", "t") + "p"
     remove_leftovers(PREFIX + tag)
     with Lab(tag) as lab:
@@ -72,6 +79,7 @@ def booting():
 @pytest.fixture(scope="module")
 def site(booting):
     pair = booting
+    pair.a.be_nice(0)
     pair.a.wait_serving()
     pair.b.start()
     wait_for(lambda: pair.b.ready() and all(pair.active_on(name) == "edge-a" for name in VRFS),
