@@ -90,6 +90,16 @@ class Forwarding {
   [[nodiscard]] const AttachmentEntry* attachment(AttachmentId id) const {
     return at(snapshot_.attachments, attachment_by_id_, id.value);
   }
+  // The same for whoever remembers its place in a snapshot, this one or an earlier one: one look-up less
+  // where it is still there.
+  [[nodiscard]] const AttachmentEntry* attachment(AttachmentId id, std::uint32_t place) const {
+    if (place < snapshot_.attachments.size() && snapshot_.attachments[place].id == id)
+      return &snapshot_.attachments[place];
+    return attachment(id);
+  }
+  [[nodiscard]] std::uint32_t place_of(const AttachmentEntry& attachment) const {
+    return static_cast<std::uint32_t>(&attachment - snapshot_.attachments.data());
+  }
   [[nodiscard]] const VrfEntry* vrf(VrfId id) const { return at(snapshot_.vrfs, vrf_by_id_, id.value); }
   // The ways to the servers of a VRF of this snapshot, in their order. Borrowed.
   [[nodiscard]] std::span<const Way> ways(const VrfEntry& vrf) const {

@@ -16,6 +16,7 @@ enum class PacketKind : std::uint8_t { request, reply, arp, exception };
 struct PacketMeta {
   xk_headers headers{};
   AttachmentId attachment{};  // where it came in
+  std::uint32_t place = 0;    // and where that was in its snapshot: a hint
   VrfId counted{};            // the counters' slot its rx or copy was counted in; 0 = none
   std::uint32_t port_serial = 0;
   std::uint16_t port_slot = 0;  // way out: the port's place and queue

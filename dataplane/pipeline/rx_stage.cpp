@@ -89,6 +89,7 @@ void Loop::receive_burst(const RxBinding& binding, std::span<rte_mbuf*> packets)
     PacketMeta& meta = meta_of(mbuf);
     meta.headers = classified.headers;
     meta.attachment = classified.attachment->id;
+    meta.place = forwarding_->place_of(*classified.attachment);
     meta.counted = vrf;
     meta.walk = classified.walk;
     VrfQueue* queue = generation_->queues[vrf.value];

@@ -94,7 +94,8 @@ void Loop::look_up(const Waiting& waiting, Received& received) const {
   rte_prefetch0(received.frame.data());
   received.headers = meta.headers;
   received.now_ms = now_ms_;
-  received.attachment = forwarding_ == nullptr ? nullptr : forwarding_->attachment(meta.attachment);
+  received.attachment =
+      forwarding_ == nullptr ? nullptr : forwarding_->attachment(meta.attachment, meta.place);
   received.vrf = nullptr;
   if (received.attachment == nullptr || received.attachment->vrf != waiting.vrf) return;
   const Lane& lane = generation_->lanes[waiting.vrf.value];
