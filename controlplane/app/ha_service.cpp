@@ -17,6 +17,8 @@ constexpr std::uint64_t kKeptInTtl = 8;  // times
 constexpr std::uint64_t kWatchRetryNs = 200 * ha::kMs;
 constexpr std::uint64_t kMarginLeastNs = 250 * ha::kMs;
 constexpr auto kCommandWait = 5s;
+// The one reason that an operator's will to take a VRF over does away with.
+constexpr std::string_view kLetGo = "it was let go here a moment ago";
 // Of the keys that are read whole: all of the span but the leases.
 constexpr std::string_view kReadTo = "/xdp-kea/v1/handover0";
 
@@ -425,7 +427,7 @@ void HaService::publish_status() {
     else if (seat.ability.has_leases && !seat.fresh)
       vrf.reason = "its Kea does not have the leases of the store yet";
     else if (now_ns < seat.not_before_ns)
-      vrf.reason = "it was let go here a moment ago";
+      vrf.reason = kLetGo;
     else if (seat.ability.drained)
       vrf.reason = "it is drained here";
   }
@@ -527,7 +529,7 @@ std::expected<std::vector<std::string>, Error> HaService::take_over(const std::s
     for (const std::string& name : *names) {
       const HaVrf& shown = status_.vrfs[name];
       if (shown.standing == Standing::active) continue;
-      const bool passing = shown.reason.empty() || shown.reason.starts_with("it was let go");
+      const bool passing = shown.reason.empty() || shown.reason == kLetGo;
       if (!passing && !vrf.empty())
         return std::unexpected(Error{"VRF '" + name + "' cannot be taken over: " + shown.reason, EBUSY});
       if (passing) wanted.push_back(name);
