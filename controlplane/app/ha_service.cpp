@@ -12,8 +12,10 @@ using ha::KeyKind;
 using ha::Standing;
 
 constexpr auto kLook = 100ms;  // at the election, when nothing happens
-constexpr auto kSessionRetry = 50ms;
-constexpr std::uint64_t kKeptInTtl = 8;  // times
+constexpr std::uint64_t kSessionRetryNs = 50 * ha::kMs;
+// Times. An appliance that is cut off may be heard once more after that: by so much the session lasts longer.
+constexpr std::uint64_t kKeptInTtl = 16;
+constexpr std::uint64_t kAnswerWaitNs = 2'000 * ha::kMs;  // a longer session's half
 constexpr std::uint64_t kWatchRetryNs = 200 * ha::kMs;
 constexpr std::uint64_t kMarginLeastNs = 250 * ha::kMs;
 constexpr auto kCommandWait = 5s;
@@ -25,6 +27,11 @@ constexpr std::string_view kReadTo = "/xdp-kea/v1/handover0";
 std::uint64_t unix_ms() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+
+// Rounded up.
+std::chrono::milliseconds whole_ms(std::uint64_t ns) {
+  return std::chrono::milliseconds((ns + ha::kMs - 1) / ha::kMs);
 }
 
 store::Operation put_of(std::string key, std::string value, store::SessionId session) {
@@ -102,16 +109,20 @@ void HaService::keep_session() {
     const store::SessionId session = session_;
     lock.unlock();
     bool kept = false;
+    // From when it was sent, not answered: etcd counts from some time between.
+    const std::uint64_t sent_ns = boot_ns();
+    const std::uint64_t until_ns = fence_.until_ns();
     if (session == 0) {
       begin_session();
-    } else if (boot_ns() >= fence_.until_ns()) {
+    } else if (sent_ns >= until_ns) {
       // Kept alive any further by what arrives but is not answered it would keep others from taking over.
       ending_ = session;
       end_session("etcd has not answered in time");
     } else {
-      // From when it was sent, not answered: etcd counts from some time between.
-      const std::uint64_t sent_ns = boot_ns();
-      const auto done = parts_.store->keep_alive(session);
+      // As long as this appliance may answer at all: what is asked anew while no answer comes may arrive, and
+      // keep others from taking over for that much longer.
+      const auto wait_ns = std::min(until_ns - sent_ns, std::max(ttl_ns_ / 2, kAnswerWaitNs));
+      const auto done = parts_.store->keep_alive(session, whole_ms(wait_ns));
       kept = done.has_value();
       if (kept)
         fence_.extend(session, sent_ns + ttl_ns_ - margin_ns_);
@@ -122,10 +133,14 @@ void HaService::keep_session() {
     }
     say_time_is_over(boot_ns() >= fence_.until_ns());
     lock.lock();
-    const auto pause =
-        kept ? std::chrono::nanoseconds(ttl_ns_ / kKeptInTtl) : std::chrono::nanoseconds(kSessionRetry);
     if (session != 0 && session_ == 0) continue;  // the next one at once
-    keep_.wait_for(lock, pause, [this] { return stopping_; });
+    const std::uint64_t now_ns = boot_ns();
+    std::uint64_t next_ns = now_ns + kSessionRetryNs;
+    if (kept)
+      next_ns = std::max(now_ns, sent_ns + ttl_ns_ / kKeptInTtl);
+    else if (session != 0)
+      next_ns = std::min(next_ns, std::max(now_ns, fence_.until_ns()));
+    keep_.wait_for(lock, std::chrono::nanoseconds(next_ns - now_ns), [this] { return stopping_; });
   }
 }
 

@@ -272,6 +272,15 @@ Result<> LeaseService::make_ready(const kea::Start& start) {
                     ? ""
                     : ", " + std::to_string(restored->queued) + " changes were in its queue")});
   if (restored->bad != 0) tell_bad(spec.vrf_name, restored->bad, restored->first_bad);
+  if (!restored->queue_trouble.empty())
+    tell_({.warning = restored->queue_damaged, .vrf = spec.vrf_name, .text = restored->queue_trouble});
+  if (restored->bad_contexts != 0)
+    tell_({.warning = true,
+           .vrf = spec.vrf_name,
+           .text = std::to_string(restored->bad_contexts) +
+                   " leases have a user_context that is no JSON map for Kea: Kea has them without it, the "
+                   "first: " +
+                   restored->first_bad_context});
   return {};
 }
 

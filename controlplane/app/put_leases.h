@@ -10,9 +10,8 @@
 
 namespace xk::kead {
 
-// The command; erased ones are to go. Done again it changes nothing.
-[[nodiscard]] std::string put_leases_command(const std::vector<leases::LeaseChange>& changes);
-// Sends it to the Kea of the directory, and waits so long. Any thread. EINVAL: Kea refuses it.
+// Sends leases::put_leases_command() to the Kea of the directory, and waits so long. Any thread. EINVAL: Kea
+// refuses it.
 [[nodiscard]] Result<> put_leases(const std::string& directory,
                                   const std::vector<leases::LeaseChange>& changes,
                                   std::chrono::milliseconds wait);

@@ -1,9 +1,12 @@
 #include "controlplane/app/standby_feed.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <chrono>
 #include <vector>
 
+#include "controlplane/app/log.h"
 #include "controlplane/app/put_leases.h"
 #include "controlplane/leases/kea_file.h"
 
@@ -147,6 +150,11 @@ void StandbyFeed::serve(std::unique_lock<std::mutex>& lock, const std::string& v
       const auto record = reader.read(change->event.item.value);
       if (!record) continue;
       wanted = leases::change_of(*record, place.facts);
+      if (wanted.user_context != record->user_context)
+        spdlog::warn(
+            "msg=\"a lease's user_context is no JSON map for Kea: Kea has the lease without it\" vrf=\"{}\" "
+            "address={}",
+            quoted(vrf), to_string(wanted.address));
       // Kea has no place for one in no subnet of today, and no client for it.
       if (!place.facts.subnets.contains(wanted.subnet_id)) continue;
     }

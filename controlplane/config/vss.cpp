@@ -1,7 +1,8 @@
 #include "controlplane/config/vss.h"
 
-#include <array>
 #include <cstdint>
+
+#include "dataplane/base/hex.h"
 
 namespace xk::config {
 namespace {
@@ -12,34 +13,14 @@ constexpr std::uint8_t kTypeGlobal = 255;
 constexpr std::size_t kNameMax = 64;
 constexpr std::string_view kNamePrefix = "name:";
 constexpr std::string_view kVpnIdPrefix = "vpn-id:";
-constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 std::unexpected<Error> refused(std::string text) { return std::unexpected(Error{std::move(text)}); }
 
-// The bytes of an even number of hex digits; false: something else.
-bool append_hex(std::string_view digits, std::string& bytes) {
-  if (digits.size() % 2 != 0) return false;
-  for (std::size_t i = 0; i < digits.size(); i += 2) {
-    unsigned value = 0;
-    for (const char c : digits.substr(i, 2)) {
-      const char lower = c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
-      const std::size_t digit = kHexDigits.find(lower);
-      if (digit == std::string_view::npos) return false;
-      value = value * 16 + static_cast<unsigned>(digit);
-    }
-    bytes += static_cast<char>(value);
-  }
-  return true;
-}
-
-std::string hex_of(std::string_view bytes) {
-  std::string text;
-  for (const char c : bytes) {
-    const auto byte = static_cast<std::uint8_t>(c);
-    text += kHexDigits[byte >> 4];
-    text += kHexDigits[byte & 15];
-  }
-  return text;
+// Adds the bytes of hex digits; false: something else.
+bool add_hex(std::string_view digits, std::string& bytes) {
+  const auto read = digits.contains(':') ? std::nullopt : read_hex(digits);
+  if (read) bytes += *read;
+  return read.has_value();
 }
 
 }  // namespace
@@ -60,8 +41,8 @@ std::expected<VssEntry, Error> parse_vss(std::string_view text) {
   if (text.starts_with(kVpnIdPrefix)) {
     const std::string_view id = text.substr(kVpnIdPrefix.size());
     VssEntry vss{true, kTypeVpnId, ""};
-    if (id.size() != 15 || id[6] != ':' || !append_hex(id.substr(0, 6), vss.value) ||
-        !append_hex(id.substr(7), vss.value)) {
+    if (id.size() != 15 || id[6] != ':' || !add_hex(id.substr(0, 6), vss.value) ||
+        !add_hex(id.substr(7), vss.value)) {
       return refused(
           "is no VPN-ID; it is a 3-byte OUI and a 4-byte index in hex (RFC 2685), as in "
           "\"vpn-id:00005e:0000002a\"");
@@ -76,7 +57,8 @@ std::string vss_text(const VssEntry& vss) {
   if (!vss.enabled) return "";
   if (vss.type == kTypeGlobal) return "global";
   if (vss.type == kTypeName) return std::string(kNamePrefix) + vss.value;
-  const std::string hex = hex_of(vss.value);
+  std::string hex;
+  append_hex(hex, vss.value);
   return std::string(kVpnIdPrefix) + hex.substr(0, 6) + ":" + (hex.size() > 6 ? hex.substr(6) : "");
 }
 

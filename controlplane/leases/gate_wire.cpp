@@ -1,5 +1,11 @@
 #include "controlplane/leases/gate_wire.h"
 
+#include <algorithm>
+#include <iterator>
+#include <span>
+
+#include "dataplane/base/hex.h"
+
 namespace xk::leases {
 namespace {
 
@@ -196,6 +202,35 @@ std::expected<std::optional<Frame>, Error> FrameReader::next() {
     return std::unexpected(Error{"a frame of unknown kind " + std::to_string(kind)});
   at_ += 4 + length;
   return Frame{static_cast<FrameKind>(kind), in.take(length - 1)};
+}
+
+std::string put_leases_command(const std::vector<LeaseChange>& changes) {
+  std::string text =
+      std::string(R"({"command":")") + kPutLeases + R"(","arguments":{")" + kPutFrames + R"(":")";
+  for (std::size_t i = 0; i < changes.size(); i += kChangesMax) {
+    const auto part = std::span(changes).subspan(i, std::min(kChangesMax, changes.size() - i));
+    append_hex(text, changes_frame({.number = i, .leases = {part.begin(), part.end()}}));
+  }
+  return text + R"("}})";
+}
+
+std::expected<std::vector<LeaseChange>, Error> parse_frames_text(std::string_view text) {
+  const auto bytes = read_hex(text);
+  if (!bytes) return std::unexpected(Error{"frames are no bytes in hex"});
+  FrameReader reader;
+  reader.add({reinterpret_cast<const std::uint8_t*>(bytes->data()), bytes->size()});
+  std::vector<LeaseChange> found;
+  for (;;) {
+    const auto frame = reader.next();
+    if (!frame) return std::unexpected(frame.error());
+    if (!*frame) break;
+    if ((*frame)->kind != FrameKind::changes) return std::unexpected(Error{"a frame is none of changes"});
+    auto changes = parse_changes((*frame)->body);
+    if (!changes) return std::unexpected(std::move(changes.error()));
+    std::ranges::move(changes->leases, std::back_inserter(found));
+  }
+  if (reader.left() != 0) return std::unexpected(Error{"the last frame is not whole"});
+  return found;
 }
 
 }  // namespace xk::leases

@@ -61,6 +61,7 @@ struct LeaseChange {
 // Our hook's command for leases that another appliance has made: its argument "frames" is frames of changes,
 // one after the other, in hex.
 inline constexpr const char* kPutLeases = "xdpkea-leases-put";
+inline constexpr const char* kPutFrames = "frames";
 
 struct Changes {
   std::uint64_t number = 0;
@@ -113,5 +114,9 @@ class FrameReader {
   std::string buffer_;
   std::size_t at_ = 0;
 };
+
+// The command, as JSON; erased ones are to go. Done again it changes nothing. And its "frames", read.
+[[nodiscard]] std::string put_leases_command(const std::vector<LeaseChange>& changes);
+[[nodiscard]] std::expected<std::vector<LeaseChange>, Error> parse_frames_text(std::string_view text);
 
 }  // namespace xk::leases

@@ -9,6 +9,8 @@
 #include <optional>
 #include <vector>
 
+#include "controlplane/leases/queue_entries.h"
+#include "controlplane/leases/user_context.h"
 #include "dataplane/base/fd.h"
 
 namespace xk::leases {
@@ -29,14 +31,12 @@ std::string restored_key(std::string_view vrf) { return "/xdp-kea/v1/vrf/" + std
 
 // Kea writes a separator inside a field as "&#x2c".
 std::string escaped(std::string_view text) {
-  constexpr char kDigits[] = "0123456789abcdef";
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (c == ',' || c == '\n' || c == '\r' || (c == '&' && text.substr(i).starts_with("&#x"))) {
       out += "&#x";
-      out += kDigits[static_cast<std::uint8_t>(c) >> 4];
-      out += kDigits[static_cast<std::uint8_t>(c) & 15];
+      append_hex(out, text.substr(i, 1));
     } else {
       out += c;
     }
@@ -135,26 +135,28 @@ std::expected<std::uint64_t, Error> import_files(store::Store& store, const Rest
   return imported;
 }
 
-std::expected<std::uint64_t, Error> take_queue(store::Store& store, const RestoreJob& job, int directory) {
+std::expected<void, Error> take_queue(store::Store& store, const RestoreJob& job, int directory,
+                                      Restored& report) {
   const auto text = read_all(directory, kQueueFileName);
   if (!text) return std::unexpected(text.error());
-  FrameReader reader;
-  reader.add(Bytes(reinterpret_cast<const std::uint8_t*>(text->data()), text->size()));
+  const QueueContents queue = read_queue(*text);
   std::vector<store::Operation> operations;
-  std::uint64_t changes = 0;
-  for (;;) {
-    const auto frame = reader.next();
-    if (!frame || !*frame || (*frame)->kind != FrameKind::changes) break;  // a torn end
-    const auto set = parse_changes((*frame)->body);
-    if (!set) break;
-    for (const LeaseChange& change : set->leases) operations.push_back(operation_of(change, job.facts));
-    changes += set->leases.size();
-  }
+  for (const Changes& set : queue.sets)
+    for (const LeaseChange& change : set.leases) operations.push_back(operation_of(change, job.facts));
   if (auto done = commit_all(store, operations); !done)
     return std::unexpected(text_of(done.error(), "cannot take the queue of leases over into the store"));
+  std::string kept_as;
+  if (queue.damaged) {
+    auto kept = keep_damaged(directory, kQueueFileName);
+    if (!kept) return std::unexpected(Error(kept.error()).in(job.directory));
+    kept_as = std::move(*kept);
+  }
   if (::unlinkat(directory, kQueueFileName, 0) != 0 && errno != ENOENT)
     return std::unexpected(errno_error("cannot remove the queue of leases"));
-  return changes;
+  report.queued = queue.leases;
+  report.queue_damaged = queue.damaged;
+  report.queue_trouble = queue_trouble(queue, job.directory + "/" + kQueueFileName, kept_as);
+  return {};
 }
 
 // Today's subnet of the address; nothing: none has it.
@@ -190,6 +192,8 @@ void add_page(const store::Page& page, const RestoreJob& job, std::int64_t now_u
     const auto subnet = subnet_of(*record, job.facts);
     if (!subnet) ++report.outside;
     ++report.leases;
+    if (!record->user_context.empty() && !is_user_context(record->user_context) && report.bad_contexts++ == 0)
+      report.first_bad_context = to_string(record->address);
     text += lease_line(*record, subnet.value_or(record->subnet_id));
   }
 }
@@ -240,7 +244,7 @@ LeaseChange change_of(const Record& record, const VrfFacts& facts) {
   change.hardware_address = record.hardware_address;
   change.client_id = record.client_id;
   change.hostname = record.hostname;
-  change.user_context = record.user_context;
+  if (is_user_context(record.user_context)) change.user_context = record.user_context;
   return change;
 }
 
@@ -262,7 +266,7 @@ std::string lease_line(const Record& record, std::uint32_t subnet_id) {
   add(record.fqdn_reverse ? "1" : "0");
   add(escaped(record.hostname));
   add(std::to_string(static_cast<int>(state)));
-  add(escaped(record.user_context));
+  add(is_user_context(record.user_context) ? escaped(record.user_context) : std::string());
   line += '\n';
   return line;
 }
@@ -354,9 +358,8 @@ std::expected<Restored, Error> restore_kea(store::Store& store, const RestoreJob
     if (auto done = store.commit_and_wait({.when = {}, .then = {std::move(put)}, .otherwise = {}}); !done)
       return std::unexpected(text_of(done.error(), "cannot write to the store"));
   }
-  const auto queued = take_queue(store, job, directory.get());
-  if (!queued) return std::unexpected(queued.error());
-  report.queued = *queued;
+  if (auto taken = take_queue(store, job, directory.get(), report); !taken)
+    return std::unexpected(taken.error());
   if (auto written = write_file(store, job, directory.get(), now_unix_s, report); !written)
     return std::unexpected(written.error());
   return report;

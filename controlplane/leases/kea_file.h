@@ -22,7 +22,8 @@ inline constexpr std::string_view kLeaseFileHeader =
     "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_"
     "context\n";
 
-// A line of the file with its end.
+// A line of the file with its end. Here and in change_of a user context that Kea does not read is left out:
+// Kea would do without the lease.
 [[nodiscard]] std::string lease_line(const Record& record, std::uint32_t subnet_id);
 // A lease from a line; columns in the order of the header above. An Error says which column is wrong.
 [[nodiscard]] std::expected<LeaseChange, Error> parse_lease_line(std::string_view line);
@@ -39,14 +40,18 @@ struct RestoreJob {
   bool shared = false;
 };
 struct Restored {
-  store::Revision revision = 0;  // of the store, as of which this is
-  std::uint64_t leases = 0;      // in Kea's file now
-  std::uint64_t outside = 0;     // of these: in none of today's subnets; kept
-  std::uint64_t expired = 0;     // of these: over, and kept for their clients
-  std::uint64_t imported = 0;    // taken over from a file that the store had never seen
-  std::uint64_t queued = 0;      // changes that waited in the hook's queue file
-  std::uint64_t bad = 0;         // values of the store that are no lease: left there, and out of Kea's file
-  std::string first_bad;         // key and what is wrong with it
+  store::Revision revision = 0;    // of the store, as of which this is
+  std::uint64_t leases = 0;        // in Kea's file now
+  std::uint64_t outside = 0;       // of these: in none of today's subnets; kept
+  std::uint64_t expired = 0;       // of these: over, and kept for their clients
+  std::uint64_t imported = 0;      // taken over from a file that the store had never seen
+  std::uint64_t queued = 0;        // changes that waited in the hook's queue file
+  std::uint64_t bad = 0;           // values of the store that are no lease: left there, and out of Kea's file
+  std::string first_bad;           // key and what is wrong with it
+  std::uint64_t bad_contexts = 0;  // of the leases: their user context is none that Kea reads, and left out
+  std::string first_bad_context;   // the first one's address
+  std::string queue_trouble;       // the queue file was not whole: what became of it
+  bool queue_damaged = false;      // and that is not the end that a kill leaves
 };
 // Puts Kea's lease file in place, made from the store. First what is not in the store yet goes there: the
 // changes in the hook's queue file and, for a VRF that the store has never seen, the leases of the file as

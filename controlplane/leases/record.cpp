@@ -14,20 +14,18 @@ constexpr std::size_t kVrfNameMax = 64;
 constexpr std::array<const char*, 3> kStates{"active", "declined", "expired"};
 constexpr std::array<const char*, kCauses> kCauseNames{"committed", "released", "declined", "expired",
                                                        "recovered"};
-constexpr char kDigits[] = "0123456789abcdef";
 
 // Text members are bytes: those that are no printable ASCII are written as the code points of their
 // numbers (as in ISO 8859-1), so that every sequence of bytes comes back as it was.
 void append_text(std::string& out, std::string_view bytes) {
   out += '"';
-  for (const char c : bytes) {
-    const auto byte = static_cast<std::uint8_t>(c);
-    if (byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\') {
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const char c = bytes[i];
+    if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
       out += c;
     } else {
       out += "\\u00";
-      out += kDigits[byte >> 4];
-      out += kDigits[byte & 15];
+      append_hex(out, bytes.substr(i, 1));
     }
   }
   out += '"';
@@ -36,15 +34,6 @@ void append_text(std::string& out, std::string_view bytes) {
 void append_number(std::string& out, std::int64_t number) {
   std::array<char, 24> digits;
   out.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
-}
-
-void append_hex(std::string& out, std::string_view bytes, bool colons) {
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    if (colons && i != 0) out += ':';
-    const auto byte = static_cast<std::uint8_t>(bytes[i]);
-    out += kDigits[byte >> 4];
-    out += kDigits[byte & 15];
-  }
 }
 
 void name(std::string& out, std::string_view member) {
@@ -70,13 +59,6 @@ void hex_member(std::string& out, std::string_view member, std::string_view byte
 void number(std::string& out, std::string_view member, std::int64_t value) {
   name(out, member);
   append_number(out, value);
-}
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
 }
 
 // UTF-8 of code points up to 255 as bytes; nothing if there is another one.
@@ -116,7 +98,7 @@ std::string lease_prefix(std::string_view vrf) {
 
 std::string lease_key(std::string_view vrf, Ip4 address) {
   std::string key = lease_prefix(vrf);
-  for (int shift = 28; shift >= 0; shift -= 4) key += kDigits[address.value >> shift & 15];
+  for (int shift = 28; shift >= 0; shift -= 4) key += kHexDigits[address.value >> shift & 15];
   return key;
 }
 
@@ -166,34 +148,13 @@ std::string to_json(const Record& record) {
   return out;
 }
 
-std::string colon_hex(std::string_view bytes) {
-  std::string out;
-  append_hex(out, bytes, true);
-  return out;
-}
-
 std::string hex(std::string_view bytes) {
   std::string out;
-  append_hex(out, bytes, false);
+  append_hex(out, bytes);
   return out;
 }
 
-std::optional<std::string> bytes_of_hex(std::string_view text) {
-  std::string bytes;
-  for (std::size_t i = 0; i < text.size();) {
-    if (text[i] == ':' && i != 0 && i + 1 < text.size()) {
-      ++i;
-      continue;
-    }
-    if (i + 1 >= text.size()) return std::nullopt;
-    const int high = hex_digit(text[i]);
-    const int low = hex_digit(text[i + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
-    bytes += static_cast<char>(high << 4 | low);
-    i += 2;
-  }
-  return bytes;
-}
+std::optional<std::string> bytes_of_hex(std::string_view text) { return read_hex(text); }
 
 struct RecordReader::Parser {
   simdjson::dom::parser parser;

@@ -10,6 +10,7 @@
 
 #include "controlplane/leases/gate_wire.h"
 #include "dataplane/base/error.h"
+#include "dataplane/base/hex.h"
 #include "dataplane/base/types.h"
 
 namespace xk::leases {
@@ -74,7 +75,7 @@ class RecordReader {
 };
 
 // "02:00:00:00:00:01"
-[[nodiscard]] std::string colon_hex(std::string_view bytes);
+using xk::colon_hex;
 // "020000000001"
 [[nodiscard]] std::string hex(std::string_view bytes);
 // Of both; nothing if it is none.

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "controlplane/model/kea_options.h"
+#include "dataplane/base/hex.h"
 
 namespace xk {
 namespace {
@@ -150,34 +151,13 @@ std::string addresses_of(const std::vector<Ip4>& addresses) {
 }  // namespace
 
 std::expected<std::string, Error> bytes_of_hex(std::string_view text) {
-  std::string_view digits = text;
-  if (digits.starts_with("0x")) digits.remove_prefix(2);
-  const auto digit = [](char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-  };
-  std::string bytes;
-  while (!digits.empty()) {
-    if (!bytes.empty() && digits.front() == ':') digits.remove_prefix(1);
-    const int high = digits.empty() ? -1 : digit(digits[0]);
-    const int low = digits.size() < 2 ? -1 : digit(digits[1]);
-    if (high < 0 || low < 0)
-      return wrong("\"" + std::string(text) + "\" is no row of bytes in hex: two digits each");
-    bytes.push_back(static_cast<char>(high << 4 | low));
-    digits.remove_prefix(2);
-  }
-  return bytes;
+  if (auto bytes = read_hex(text.starts_with("0x") ? text.substr(2) : text)) return std::move(*bytes);
+  return wrong("\"" + std::string(text) + "\" is no row of bytes in hex: two digits each");
 }
 
 std::string hex_of_bytes(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string hex;
-  hex.reserve(2 * bytes.size());
-  for (const char c : bytes) {
-    hex.push_back(kDigits[static_cast<std::uint8_t>(c) >> 4]);
-    hex.push_back(kDigits[static_cast<std::uint8_t>(c) & 15]);
-  }
+  append_hex(hex, bytes);
   return hex;
 }
 

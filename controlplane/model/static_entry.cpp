@@ -137,6 +137,13 @@ std::expected<StaticEntry, Error> parse_static_identity(const StaticTexts& texts
   StaticEntry entry;
   entry.vrf = texts.vrf;
   if (texts.vrf.empty()) return wrong_entry("it does not say in which VRF");
+  // It is a part of the key in the store.
+  const auto in_names = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_' || c == '.';
+  };
+  if (!std::ranges::all_of(texts.vrf, in_names))
+    return wrong_entry("its VRF has a name that none can have: letters, digits, \"-\", \"_\" and \".\"");
   if (auto set = set_identity(texts, entry); !set) return std::unexpected(std::move(set.error()));
   return entry;
 }

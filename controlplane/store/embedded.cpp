@@ -153,7 +153,7 @@ StoreResult<SessionId> EmbeddedStore::open_session(std::chrono::seconds time_to_
   return session;
 }
 
-StoreResult<> EmbeddedStore::keep_alive(SessionId session) {
+StoreResult<> EmbeddedStore::keep_alive(SessionId session, std::chrono::milliseconds /*time*/) {
   const std::lock_guard guard(mutex_);
   const auto found = sessions_.find(session);
   if (found == sessions_.end() || found->second.ending || found->second.deadline <= Clock::now()) {

@@ -30,7 +30,7 @@ class EmbeddedStore : public Store {
   [[nodiscard]] StoreResult<std::unique_ptr<Watch>> watch(std::string from_key, std::string to_key,
                                                           Revision from, OnEvents call) override;
   [[nodiscard]] StoreResult<SessionId> open_session(std::chrono::seconds time_to_live) override;
-  [[nodiscard]] StoreResult<> keep_alive(SessionId session) override;
+  [[nodiscard]] StoreResult<> keep_alive(SessionId session, std::chrono::milliseconds time) override;
   [[nodiscard]] StoreResult<> close_session(SessionId session) override;
   [[nodiscard]] StoreResult<> compact(Revision revision) override;
   [[nodiscard]] Health health() const override;

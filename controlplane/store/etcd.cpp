@@ -34,7 +34,7 @@ class EtcdStore : public Store {
   StoreResult<std::unique_ptr<Watch>> watch(std::string from_key, std::string to_key, Revision from,
                                             OnEvents call) override;
   StoreResult<SessionId> open_session(std::chrono::seconds time_to_live) override;
-  StoreResult<> keep_alive(SessionId session) override;
+  StoreResult<> keep_alive(SessionId session, std::chrono::milliseconds time) override;
   StoreResult<> close_session(SessionId session) override;
   StoreResult<> compact(Revision revision) override;
   Health health() const override;
@@ -158,11 +158,11 @@ StoreResult<SessionId> EtcdStore::open_session(std::chrono::seconds time_to_live
   return request.id();
 }
 
-StoreResult<> EtcdStore::keep_alive(SessionId session) {
+StoreResult<> EtcdStore::keep_alive(SessionId session, std::chrono::milliseconds time) {
   pb::LeaseKeepAliveRequest request;
   request.set_id(session);
   pb::LeaseKeepAliveResponse response;
-  if (auto done = cluster_->ask("keep a session alive", request, response); !done) return done;
+  if (auto done = cluster_->ask("keep a session alive", time, request, response); !done) return done;
   if (response.ttl() > 0) return {};
   return std::unexpected(StoreError{Fault::ended, {"the session " + std::to_string(session) + " is over"}});
 }

@@ -154,7 +154,7 @@ Clock::time_point EtcdCluster::attempt_deadline(Clock::time_point deadline,
                                                 std::chrono::milliseconds time) const {
   // One that does not answer is to leave time for another.
   if (members_.size() == 1) return deadline;
-  return std::min(deadline, Clock::now() + time * 2 / 5);
+  return std::min(deadline, Clock::now() + std::min(time, options_.call_timeout) * 2 / 5);
 }
 
 bool EtcdCluster::may_ask_again(const Refusal& refusal, int attempt, Clock::time_point deadline) {

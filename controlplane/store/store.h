@@ -146,7 +146,9 @@ class Store {
 
   // A session with a time to live: its keys are erased when it was not kept alive for so long.
   [[nodiscard]] virtual StoreResult<SessionId> open_session(std::chrono::seconds time_to_live) = 0;
-  [[nodiscard]] virtual StoreResult<> keep_alive(SessionId session) = 0;
+  // time: how long it waits for the answer, instead of call_timeout.
+  [[nodiscard]] virtual StoreResult<> keep_alive(SessionId session, std::chrono::milliseconds time) = 0;
+  [[nodiscard]] StoreResult<> keep_alive(SessionId session) { return keep_alive(session, call_timeout()); }
   [[nodiscard]] virtual StoreResult<> close_session(SessionId session) = 0;
 
   // Forgets what was before the revision: watches and ranges from there on still work.

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <optional>
 
+#include "dataplane/base/hex.h"
+
 namespace xk {
 namespace {
 
@@ -19,13 +21,6 @@ std::unexpected<Error> no_such(std::string_view text, std::string_view what) {
   std::string message;
   message.append("\"").append(text).append("\" is no ").append(what);
   return std::unexpected(Error{std::move(message)});
-}
-
-std::optional<std::uint8_t> hex_digit(char digit) {
-  if (digit >= '0' && digit <= '9') return static_cast<std::uint8_t>(digit - '0');
-  if (digit >= 'a' && digit <= 'f') return static_cast<std::uint8_t>(digit - 'a' + 10);
-  if (digit >= 'A' && digit <= 'F') return static_cast<std::uint8_t>(digit - 'A' + 10);
-  return std::nullopt;
 }
 
 }  // namespace
@@ -61,11 +56,11 @@ std::expected<Mac, Error> parse_mac(std::string_view text) {
   if (text.size() != kMacTextLength) return no_such(text, kWhat);
   Mac mac;
   for (std::size_t i = 0; i < mac.bytes.size(); ++i) {
-    const auto high = hex_digit(text[3 * i]);
-    const auto low = hex_digit(text[3 * i + 1]);
-    if (!high || !low) return no_such(text, kWhat);
+    const int high = hex_digit(text[3 * i]);
+    const int low = hex_digit(text[3 * i + 1]);
+    if (high < 0 || low < 0) return no_such(text, kWhat);
     if (i + 1 < mac.bytes.size() && text[3 * i + 2] != ':') return no_such(text, kWhat);
-    mac.bytes[i] = static_cast<std::uint8_t>(*high << 4 | *low);
+    mac.bytes[i] = static_cast<std::uint8_t>(high << 4 | low);
   }
   return mac;
 }

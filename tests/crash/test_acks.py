@@ -5,6 +5,7 @@ XK_CRASH_ROUNDS kills (default 200) in batches. After each batch everything come
 were told is compared with what the store has. XK_SEED makes it the same run again; it is always said.
 """
 
+import collections
 import os
 import pathlib
 import random
@@ -50,7 +51,8 @@ def serve(lab, name, durability, state_dir=None):
                           for line in section.splitlines(keepends=True))
     config = section + vrf(name, WIDE, attachment(f"xkl-{name}0")) + f'  [vrf.kea]\n  durability = "{durability}"\n'
     appliance = Appliance(lab, router, config, name=f"appliance-{name}").start()
-    return types.SimpleNamespace(lab=lab, vrf=name, far=far, appliance=appliance, durability=durability, given={})
+    return types.SimpleNamespace(lab=lab, vrf=name, far=far, appliance=appliance, durability=durability, given={},
+                                 kills=collections.Counter())
 
 
 def kea(site):
@@ -62,10 +64,13 @@ def kill(site, names):
     row = kea(site) if "kea" in names else None
     if row:
         os.kill(row["pid"], signal.SIGKILL)
-    for process in (getattr(site.appliance, name) for name in ("kead", "dataplane") if name in names):
-        if process.alive():
+        site.kills["kea"] += 1
+    for name in ("kead", "dataplane"):
+        process = getattr(site.appliance, name)
+        if name in names and process.alive():
             process.kill()
             process.popen.wait(5)
+            site.kills[name] += 1
     if row and "kead" in names:
         file = pathlib.Path(row["directory"]) / "kea-leases4.csv"
         os.truncate(file, random_of(site).randrange(file.stat().st_size + 1))
@@ -101,16 +106,16 @@ def check(site, acks):
     wait_for(lambda: not missing(), f"the store to have every lease that was acknowledged (XK_SEED={SEED})", 20)
 
 
-def test_killed_at_random(site):
+def test_killed_at_random(site, say):
     rounds = ROUNDS // 2  # each durability has its half
     chance = random_of(site)
-    kills, acks = 0, 0
-    while kills < rounds:
+    done, acks = 0, 0
+    while done < rounds:
         load = Load(site.appliance, site.vrf, site.far, rate=200, grace_s=1, acks=True)
-        for _ in range(min(BATCH, rounds - kills)):
+        for _ in range(min(BATCH, rounds - done)):
             time.sleep(chance.uniform(0, 0.2))
             kill(site, chance.choices(list(VICTIMS), VICTIMS.values())[0])
-            kills += 1
+            done += 1
             time.sleep(chance.uniform(0, 0.05))
             revive(site)
         site.appliance.wait_serving()
@@ -118,8 +123,10 @@ def test_killed_at_random(site):
         load.stop()
         check(site, load.acks())
         acks += len(load.acks())
-    print(f"{site.durability}: {kills} kills, {acks} ACKs, {len(site.given)} addresses, all of them in the store")
-    assert acks > 10 * BATCH
+    say(f"{site.durability}: {done} rounds, {sum(site.kills.values())} processes killed "
+        f"({', '.join(f'{n} x {name}' for name, n in sorted(site.kills.items()))}), {acks} ACKs of {len(site.given)} addresses, "
+        "each of them in the store")
+    assert acks > 10 * min(BATCH, rounds)
 
 
 def test_power_cut(site):

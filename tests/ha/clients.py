@@ -220,9 +220,8 @@ class Clients(threading.Thread):
 
     def silence(self, since):
         """How long at most nobody was answered, from a moment on."""
-        before = self.answers_since(since - 0.5)
-        times = sorted(before + [since] if not any(t <= since for t in before) else before) + [time.monotonic()]
-        return max((later - earlier for earlier, later in zip(times, times[1:])), default=0.0)
+        times = [since, *sorted(self.answers_since(since)), time.monotonic()]
+        return max(later - earlier for earlier, later in zip(times, times[1:]))
 
     def answers_since(self, moment):
         since = []

@@ -13,6 +13,7 @@
 #include "controlplane/kea/hook/gate_client.h"
 #include "controlplane/leases/gate.h"
 #include "controlplane/leases/kea_file.h"
+#include "controlplane/leases/queue_entries.h"
 #include "controlplane/leases/relay_info.h"
 
 namespace xk::leases {
@@ -292,13 +293,55 @@ TEST_F(WithStore, AFileThatTheStoreHasNeverSeenIsTakenOver) {
 }
 
 TEST_F(WithStore, WhatWaitsInTheQueueGoesIntoTheStoreFirst) {
-  const std::string whole = changes_frame({.number = 1, .leases = {sample()}});
+  const std::string whole = queue_entry(changes_frame({.number = 1, .leases = {sample()}}));
   write(kQueueFileName, whole + whole.substr(0, whole.size() / 2));
   const auto restored = restore_kea(*store_, job(), kNow);
   ASSERT_TRUE(restored.has_value()) << restored.error().message;
   EXPECT_EQ(restored->queued, 1u);
   EXPECT_EQ(restored->leases, 1u);
   EXPECT_FALSE(std::filesystem::exists(kea() + "/" + kQueueFileName));
+  EXPECT_FALSE(restored->queue_damaged);
+  EXPECT_THAT(restored->queue_trouble, HasSubstr("not written to its end"));
+}
+
+TEST_F(WithStore, AQueueThatIsDamagedIsTakenAsFarAsItGoesAndKept) {
+  const auto entry = [](std::uint32_t address) {
+    return queue_entry(changes_frame({.number = 1, .leases = {sample(address)}}));
+  };
+  std::string queue = entry(0x0a000064) + entry(0x0a000065) + entry(0x0a000066);
+  queue[queue.size() / 2] ^= 1;
+  write(kQueueFileName, queue);
+  write("lease-queue.damaged-1", "an earlier one");
+  const auto restored = restore_kea(*store_, job(), kNow);
+  ASSERT_TRUE(restored.has_value()) << restored.error().message;
+  EXPECT_EQ(restored->queued, 2u);
+  EXPECT_EQ(stored().size(), 2u);
+  EXPECT_TRUE(restored->queue_damaged);
+  EXPECT_THAT(restored->queue_trouble, HasSubstr(kea() + "/lease-queue is damaged at byte"));
+  EXPECT_THAT(restored->queue_trouble, HasSubstr("2 leases of it were taken"));
+  EXPECT_THAT(restored->queue_trouble, HasSubstr("lease-queue.damaged-2"));
+  EXPECT_FALSE(std::filesystem::exists(kea() + "/" + kQueueFileName));
+  EXPECT_EQ(file("lease-queue.damaged-2"), queue);
+  EXPECT_EQ(file("lease-queue.damaged-1"), "an earlier one");
+}
+
+TEST_F(WithStore, AUserContextThatKeaDoesNotReadIsLeftOutAndTheLeaseIsNot) {
+  ASSERT_TRUE(restore_kea(*store_, job(), kNow));
+  LeaseChange bad = sample();
+  bad.user_context = "{ no JSON";
+  put(bad);
+  put(sample(0x0a000065));
+  const auto restored = restore_kea(*store_, job(), kNow);
+  ASSERT_TRUE(restored.has_value()) << restored.error().message;
+  EXPECT_EQ(restored->leases, 2u);
+  EXPECT_EQ(restored->bad_contexts, 1u);
+  EXPECT_EQ(restored->first_bad_context, "10.0.0.100");
+  LeaseChange without = bad;
+  without.user_context.clear();
+  EXPECT_EQ(file(kLeaseFileName), std::string(kLeaseFileHeader) + lease_line(record_of(without, facts()), 7) +
+                                      lease_line(record_of(sample(0x0a000065), facts()), 7));
+  EXPECT_EQ(change_of(record_of(bad, facts()), facts()).user_context, "");
+  EXPECT_EQ(change_of(record_of(sample(), facts()), facts()).user_context, sample().user_context);
 }
 
 // ---- hook and gate ----------------------------------------------------------------------------------

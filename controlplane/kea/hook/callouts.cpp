@@ -66,6 +66,9 @@ void send(const Lease4& lease, Cause cause, bool erased) {
   client->submit({change_of(lease, cause, erased)}, [](bool) {});
 }
 
+// Kea's output, which xdp-kead puts into Kea's log file.
+void say(const std::string& text) { std::cerr << "libxdpkea_lease_gate: " + text + "\n" << std::flush; }
+
 std::string text_parameter(isc::hooks::LibraryHandle& handle, const char* name) {
   const auto value = handle.getParameter(name);
   if (!value || value->getType() != isc::data::Element::string)
@@ -112,12 +115,13 @@ int load(isc::hooks::LibraryHandle& handle) {
         xk::hook::GateClient::start({.socket = text_parameter(handle, "socket"),
                                      .queue_file = text_parameter(handle, "queue-file"),
                                      .durability = durability == "strict" ? xk::hook::Durability::strict
-                                                                          : xk::hook::Durability::available});
+                                                                          : xk::hook::Durability::available,
+                                     .say = say});
     if (!started) isc_throw(isc::Unexpected, started.error().message);
     client = std::move(*started);
     return 0;
   } catch (const std::exception& error) {
-    std::cerr << "libxdpkea_lease_gate: " << error.what() << std::endl;
+    say(error.what());
     return 1;
   }
 }

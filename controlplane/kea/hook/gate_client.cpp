@@ -14,6 +14,8 @@
 #include <iterator>
 #include <utility>
 
+#include "controlplane/leases/queue_entries.h"
+
 namespace xk::hook {
 namespace {
 
@@ -36,8 +38,10 @@ GateClient::GateClient(GateOptions options, QueueFile file)
 std::expected<std::unique_ptr<GateClient>, Error> GateClient::start(GateOptions options) {
   if (options.socket.size() >= sizeof(sockaddr_un::sun_path))
     return std::unexpected(Error{"the path of the gate's socket is too long: " + options.socket});
-  auto file = QueueFile::open(options.queue_file);
+  std::string trouble;
+  auto file = QueueFile::open(options.queue_file, trouble);
   if (!file) return std::unexpected(std::move(file.error()));
+  if (!trouble.empty()) options.say(trouble);
   std::unique_ptr<GateClient> client(new GateClient(std::move(options), std::move(*file)));
   if (!client->wake_) return std::unexpected(errno_error("eventfd"));
   client->thread_ = std::thread([raw = client.get()] { raw->run(); });
@@ -223,11 +227,15 @@ void GateClient::on_welcome() {
   backoff_ = {};
   told_ = {};
   std::deque<Waiting> newer = std::exchange(waiting_, {});
-  if (const auto queued = file_.read()) {
+  std::string trouble;
+  if (const auto queued = file_.read(trouble)) {
     for (const leases::Changes& changes : *queued)
       waiting_.push_back(
           {.frame = leases::changes_frame(changes), .done = {}, .deadline = {}, .from_file = true});
+  } else {
+    trouble = queued.error().message + ": its leases stay there until the gate is connected again";
   }
+  if (!trouble.empty()) options_.say(trouble);
   waiting_count_.fetch_add(waiting_.size());
   std::ranges::move(newer, std::back_inserter(waiting_));
   for (Waiting& waiting : waiting_) {
@@ -285,9 +293,9 @@ void GateClient::end_overdue(Clock::time_point now) {
 // All that waits, with one sync.
 void GateClient::put_into_file() {
   if (waiting_.empty()) return;
-  std::string frames;
-  for (const Waiting& waiting : waiting_) frames += waiting.frame;
-  const bool kept = file_.add(frames).has_value();
+  std::string entries;
+  for (const Waiting& waiting : waiting_) entries += leases::queue_entry(waiting.frame);
+  const bool kept = file_.add(entries).has_value();
   for (Waiting& waiting : std::exchange(waiting_, {})) {
     waiting_count_.fetch_sub(1);
     if (kept) ++queued_;

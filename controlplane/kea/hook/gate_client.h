@@ -39,6 +39,8 @@ struct GateOptions {
   // wait; when many come they are gathered for longer.
   std::chrono::microseconds gather{2'000};
   std::chrono::microseconds gather_busy{8'000};
+  // What was wrong with the queue file, for the log; any thread.
+  std::function<void(const std::string&)> say = [](const std::string&) {};
 };
 
 class GateClient {
