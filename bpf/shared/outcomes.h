@@ -84,7 +84,34 @@
   X(NOTE, NOTE_STATIC_NAK, "static_nak", "NAK for the sake of a static lease, made by the dataplane")        \
   X(NOTE, NOTE_STATIC_OPTIONS_NO_ROOM, "static_options_no_room",                                             \
     "some option was left out of the dataplane's own reply: the client takes no longer message")             \
-  X(DROP, NOT_ACTIVE, "not_active", "the VRF is not active on this appliance: the other one answers")
+  X(DROP, NOT_ACTIVE, "not_active", "the VRF is not active on this appliance: the other one answers")        \
+  X(NOTE, NOTE_SERVE_OFFER, "serve_offer", "OFFER of the native engine")                                     \
+  X(NOTE, NOTE_SERVE_ACK, "serve_ack",                                                                       \
+    "ACK of the native engine, to a REQUEST, an INFORM or a rapid commit")                                   \
+  X(NOTE, NOTE_SERVE_NAK, "serve_nak", "NAK of the native engine")                                           \
+  X(NOTE, NOTE_SERVE_QUERY, "serve_query", "answer of the native engine to a DHCPLEASEQUERY")                \
+  X(DROP, SERVE_RELEASED, "serve_released",                                                                  \
+    "RELEASE: the native engine took the lease back, or there was none")                                     \
+  X(DROP, SERVE_DECLINED, "serve_declined",                                                                  \
+    "DECLINE: the native engine gives the address to nobody for a while")                                    \
+  X(DROP, SERVE_SILENT, "serve_silent",                                                                      \
+    "for another server, or of a client of which the native engine knows nothing")                           \
+  X(DROP, SERVE_NO_SUBNET, "serve_no_subnet",                                                                \
+    "the client is in none of the subnets of the native engine's VRF")                                       \
+  X(DROP, SERVE_EXHAUSTED, "serve_exhausted", "no address of the pools is free for the client")              \
+  X(DROP, SERVE_LIMIT, "serve_limit", "the circuit-id or the attachment has as many leases as it may have")  \
+  X(DROP, SERVE_PAUSED, "serve_paused", "the pools or the client are paused")                                \
+  X(DROP, SERVE_BOOTP, "serve_bootp", "a BOOTP request, which the VRF does not serve or has no address for") \
+  X(DROP, SERVE_QUERY_REFUSED, "serve_query_refused",                                                        \
+    "a DHCPLEASEQUERY of a host that may not ask, or for nothing")                                           \
+  X(DROP, SERVE_RECOVERING, "serve_recovering", "the native engine still reads its journal")                 \
+  X(DROP, SERVE_NOT_DURABLE, "serve_not_durable",                                                            \
+    "the journal cannot be written, and nothing is promised without it")                                     \
+  X(DROP, SERVE_JOURNAL_FULL, "serve_journal_full",                                                          \
+    "more answers wait for the journal than there is room for")                                              \
+  X(DROP, SERVE_PROBES_FULL, "serve_probes_full", "more addresses are being probed than there is room for")  \
+  X(DROP, PROBE_HEARD, "probe_heard", "ARP of a host that the native engine asked for, or of none")          \
+  X(NOTE, NOTE_SERVE_CONFLICT, "serve_conflict", "an address was not offered: another host answers for it")
 
 enum xk_outcome {
 #define XK_OUTCOME_ENUM(kind, name, text, explanation) XK_##name,

@@ -204,6 +204,9 @@ std::expected<void, Error> Daemon::handle(ipc::Channel& channel, ipc::Received r
                         [&](const ipc::Pong&) { return not_for_us(); },
                         [&](const ipc::StaticApplied&) { return not_for_us(); },
                         [&](const ipc::FenceMade&) { return not_for_us(); },
+                        [&](const ipc::NativeReport&) { return not_for_us(); },
+                        [&](const ipc::NativeStored&) -> std::expected<void, Error> { return {}; },
+                        [&](const ipc::NativeForget&) -> std::expected<void, Error> { return {}; },
                     },
                     received.message);
 }

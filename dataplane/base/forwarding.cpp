@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "bpf/shared/limits.h"
+
 namespace xk {
 namespace {
 
@@ -107,9 +109,23 @@ std::expected<void, Error> Forwarding::index() {
                       " is behind no server or handoff attachment");
     }
   }
+  if (auto natives = check_natives(); !natives) return natives;
   index_addresses();
   index_ways();
   return index_circuit_ids();
+}
+
+std::expected<void, Error> Forwarding::check_natives() const {
+  std::vector<bool> seen(XK_VRFS_MAX + 1);
+  for (const NativeVrf& native : snapshot_.natives) {
+    const VrfEntry* entry = vrf(native.vrf);
+    if (entry == nullptr) return broken("a native engine is of a VRF that does not exist");
+    if (const auto wrong = wrong_with_native(native, *entry); !wrong.empty())
+      return broken("vrf " + entry->name + ": " + std::string(wrong));
+    if (seen[native.vrf.value]) return broken("vrf " + entry->name + ": it has two native engines");
+    seen[native.vrf.value] = true;
+  }
+  return {};
 }
 
 std::expected<void, Error> Forwarding::index_ids() {

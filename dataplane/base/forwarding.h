@@ -145,6 +145,7 @@ class Forwarding {
   [[nodiscard]] std::expected<void, Error> index();
   [[nodiscard]] std::expected<void, Error> index_ids();
   [[nodiscard]] std::expected<void, Error> index_circuit_ids();
+  [[nodiscard]] std::expected<void, Error> check_natives() const;
   void index_addresses();
   void index_ways();
 

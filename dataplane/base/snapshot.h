@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dataplane/base/huge.h"
+#include "dataplane/base/native_vrf.h"
 #include "dataplane/base/types.h"
 
 namespace xk {
@@ -117,7 +118,8 @@ struct alignas(64) VrfEntry {
   VssEntry vss{};
   std::string name;
   std::vector<Ip4> late_servers;  // no requests for them any more; their answers to earlier ones still count
-  std::vector<SubnetEntry> subnets;  // by network, apart from each other; with static_leases only
+  std::vector<SubnetEntry>
+      subnets;  // by network, apart from each other; of the native engine, and with static_leases
   friend bool operator==(const VrfEntry&, const VrfEntry&) = default;
 };
 
@@ -126,6 +128,7 @@ struct Snapshot {
   std::vector<PortEntry> ports;
   HugeVector<AttachmentEntry> attachments;
   HugeVector<VrfEntry> vrfs;
+  std::vector<NativeVrf> natives;  // one of each VRF of the native engine that is served
   friend bool operator==(const Snapshot&, const Snapshot&) = default;
 };
 

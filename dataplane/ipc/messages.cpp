@@ -1,5 +1,6 @@
 #include "dataplane/ipc/messages.h"
 
+#include "bpf/shared/limits.h"
 #include "dataplane/ipc/wire.h"
 
 namespace xk::ipc {
@@ -97,6 +98,33 @@ void describe(auto& wire, Is<StaticApplied> auto& applied) {
   wire.text(applied.error, kErrorTextMax);
 }
 
+void vrf_id(auto& wire, auto& vrf) {
+  wire.number(vrf);
+  wire.check(vrf.value != 0 && vrf.value <= XK_VRFS_MAX, "VRF id");
+}
+
+void describe(auto& wire, Is<NativeReport> auto& report) {
+  vrf_id(wire, report.vrf);
+  wire.choice(report.state, NativeState::broken);
+  wire.number(report.revision);
+  wire.number(report.journal);
+  wire.number(report.clock_ms);
+  wire.number(report.leases);
+  wire.number(report.declined);
+  wire.number(report.bytes);
+  wire.text(report.error, kErrorTextMax);
+}
+
+void describe(auto& wire, Is<NativeStored> auto& stored) {
+  vrf_id(wire, stored.vrf);
+  wire.number(stored.revision);
+}
+
+void describe(auto& wire, Is<NativeForget> auto& forget) {
+  vrf_id(wire, forget.vrf);
+  wire.address(forget.address);
+}
+
 void describe(auto& wire, Is<Ping> auto& ping) { wire.number(ping.token); }
 void describe(auto& wire, Is<Pong> auto& pong) { wire.number(pong.token); }
 void describe(auto& /*wire*/, Is<FenceMade> auto& /*made*/) {}
@@ -128,6 +156,12 @@ std::vector<std::uint8_t> encode(const Message& message) {
   const auto* static_applied = std::get_if<StaticApplied>(&message);
   if (static_applied != nullptr && static_applied->error.size() > kErrorTextMax)
     return encode(StaticApplied{static_applied->serial, static_applied->error.substr(0, kErrorTextMax)});
+  if (const auto* report = std::get_if<NativeReport>(&message);
+      report != nullptr && report->error.size() > kErrorTextMax) {
+    NativeReport cut = *report;
+    cut.error.resize(kErrorTextMax);
+    return encode(cut);
+  }
   WireWriter wire;
   wire.number(kMagic);
   wire.number(static_cast<std::uint8_t>(kVersion));

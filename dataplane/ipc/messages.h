@@ -15,6 +15,10 @@
 //                       pieces (begin, more ..., finish) after every Hello, before the first Publish; then
 //                       single changes. They say VRF ids of the snapshot
 //   dataplane -> kead   StaticApplied{serial, error text or empty}   each is answered
+//   dataplane -> kead   NativeReport{vrf, state, ...}   of each VRF of the native engine, after every Hello,
+//                       when its state changes, and about every second while its journal grows
+//   kead -> dataplane   NativeStored{vrf, revision}   the store has its leases up to there
+//   kead -> dataplane   NativeForget{vrf, address}    the operator deletes the lease: a record says so
 //   kead -> dataplane   Ping{token};  dataplane -> kead   Pong{token}
 #pragma once
 
@@ -30,7 +34,7 @@
 
 namespace xk::ipc {
 
-inline constexpr std::uint32_t kVersion = 3;
+inline constexpr std::uint32_t kVersion = 4;
 inline constexpr std::size_t kMessageMax = 64 * 1024;             // bytes of one datagram
 inline constexpr std::size_t kSnapshotMax = 64 * 1024 * 1024;     // bytes of an encoded snapshot
 inline constexpr std::size_t kStaticBytesMax = 16 * 1024 * 1024;  // bytes of the leases of one StaticUpdate
@@ -153,8 +157,35 @@ struct FenceMade {
   friend bool operator==(const FenceMade&, const FenceMade&) = default;
 };
 
-using Message = std::variant<Hello, Settings, PortSockets, ReleasePorts, Publish, Applied, Ping, Pong,
-                             StaticUpdate, StaticApplied, FenceMade>;
+// How a native engine is. clock_ms is what its clock is ahead of CLOCK_BOOTTIME, modulo 2^64.
+struct NativeReport {
+  VrfId vrf{};
+  NativeState state = NativeState::recovering;
+  std::uint64_t revision = 0;  // of the last record on stable storage
+  std::uint64_t journal = 0;   // number of the journal that is written
+  std::uint64_t clock_ms = 0;
+  std::uint64_t leases = 0;    // leased now
+  std::uint64_t declined = 0;  // addresses
+  std::uint64_t bytes = 0;     // memory of its table
+  std::string error{};         // why it is failing or broken, or what recovery left out; cut if too long
+  friend bool operator==(const NativeReport&, const NativeReport&) = default;
+};
+
+struct NativeStored {
+  VrfId vrf{};
+  std::uint64_t revision = 0;
+  friend bool operator==(const NativeStored&, const NativeStored&) = default;
+};
+
+struct NativeForget {
+  VrfId vrf{};
+  Ip4 address{};
+  friend bool operator==(const NativeForget&, const NativeForget&) = default;
+};
+
+using Message =
+    std::variant<Hello, Settings, PortSockets, ReleasePorts, Publish, Applied, Ping, Pong, StaticUpdate,
+                 StaticApplied, FenceMade, NativeReport, NativeStored, NativeForget>;
 
 // One value has one encoding: what decodes encodes to the same bytes again. encode() returns no
 // bytes if a value is out of its bounds (a text too long, a ring size that is no power of two);

@@ -5,7 +5,7 @@
 namespace xk::ipc {
 namespace {
 
-constexpr std::uint32_t kSnapshotMagic = 0x786b7335;  // "xks5": changes with the format
+constexpr std::uint32_t kSnapshotMagic = 0x786b7336;  // "xks6": changes with the format
 
 constexpr std::uint16_t kSuboptionMax = 255;  // bytes of a sub-option's value (RFC 3046 2.0)
 
@@ -15,6 +15,12 @@ constexpr std::size_t kAttachmentMin = 47;
 constexpr std::size_t kVrfMin = 48;
 constexpr std::size_t kServerMin = 18;
 constexpr std::size_t kSubnetMin = 23;
+constexpr std::size_t kNativeMin = 57;
+constexpr std::size_t kNativeSubnetMin = 14;
+constexpr std::size_t kNativePoolMin = 15;
+constexpr std::size_t kNativeClassMin = 16;
+constexpr std::size_t kConditionMin = 5;
+constexpr std::size_t kPausedMin = 3;
 
 void vlan_tag(auto& wire, auto& tag) {
   wire.number(tag.vid);
@@ -111,12 +117,70 @@ void vrf_entry(auto& wire, auto& vrf) {
   wire.list(vrf.subnets, XK_SUBNETS_MAX, kSubnetMin, [](auto& w, auto& subnet) { subnet_entry(w, subnet); });
 }
 
+void native_pool(auto& wire, auto& pool) {
+  wire.number(pool.subnet);
+  wire.list(pool.ranges, kNativeRangesMax, 8, [](auto& w, auto& range) {
+    w.address(range.first);
+    w.address(range.last);
+  });
+  wire.number(pool.classes);
+  wire.flag(pool.paused);
+  wire.text(pool.options, static_cast<std::uint16_t>(kSubnetOptionsMax));
+}
+
+void native_subnet(auto& wire, auto& subnet) {
+  wire.number(subnet.network);
+  wire.number(subnet.lease_time_max_s);
+  wire.address(subnet.next_server);
+  wire.text(subnet.boot_file, kNativeBootFileMax);
+}
+
+void native_class(auto& wire, auto& one) {
+  wire.list(one.conditions, kNativeConditionsMax, kConditionMin, [](auto& w, auto& condition) {
+    w.choice(condition.kind, ConditionKind::option);
+    w.choice(condition.match, ConditionMatch::present);
+    w.number(condition.code);
+    w.text(condition.value, kSuboptionMax);
+  });
+  wire.number(one.lease_time_s);
+  wire.address(one.next_server);
+  wire.text(one.boot_file, kNativeBootFileMax);
+  wire.text(one.options, static_cast<std::uint16_t>(kSubnetOptionsMax));
+}
+
+void native_vrf(auto& wire, auto& native) {
+  vrf_id(wire, native.vrf);
+  wire.text(native.directory, kNativeDirectoryMax);
+  wire.choice(native.reply_after, ReplyAfter::store);
+  wire.flag(native.available);
+  wire.choice(native.allocate, Allocate::hashed);
+  wire.flag(native.probe);
+  wire.flag(native.rapid_commit);
+  wire.flag(native.bootp);
+  wire.flag(native.authoritative);
+  wire.flag(native.renew_paused);
+  wire.number(native.offer_hold_s);
+  wire.number(native.grace_s);
+  wire.number(native.decline_s);
+  wire.number(native.circuit_leases_max);
+  wire.number(native.attachment_leases_max);
+  wire.list(native.query_requestors, kNativeRequestorsMax, 4, [](auto& w, auto& a) { w.address(a); });
+  wire.list(native.subnets, XK_SUBNETS_MAX, kNativeSubnetMin, [](auto& w, auto& s) { native_subnet(w, s); });
+  wire.list(native.pools, kNativePoolsMax, kNativePoolMin, [](auto& w, auto& pool) { native_pool(w, pool); });
+  wire.list(native.classes, kNativeClassesMax, kNativeClassMin, [](auto& w, auto& c) { native_class(w, c); });
+  wire.list(native.paused_clients, kNativePausedMax, kPausedMin, [](auto& w, auto& client) {
+    w.choice(client.kind, StaticKind::mac);
+    w.text(client.identity, kSuboptionMax);
+  });
+}
+
 void describe(auto& wire, auto& snapshot) {
   wire.number(snapshot.generation);
   wire.list(snapshot.ports, kPortsMax, kPortMin, [](auto& w, auto& port) { port_entry(w, port); });
   wire.list(snapshot.attachments, XK_ATTACHMENTS_MAX, kAttachmentMin,
             [](auto& w, auto& attachment) { attachment_entry(w, attachment); });
   wire.list(snapshot.vrfs, XK_VRFS_MAX, kVrfMin, [](auto& w, auto& vrf) { vrf_entry(w, vrf); });
+  wire.list(snapshot.natives, XK_VRFS_MAX, kNativeMin, [](auto& w, auto& native) { native_vrf(w, native); });
 }
 
 }  // namespace

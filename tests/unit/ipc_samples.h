@@ -41,7 +41,51 @@ inline std::vector<Message> sample_messages() {
       StaticApplied{.serial = 5, .error = ""},
       StaticApplied{.serial = 6, .error = "10.0.0.1 of VRF 1 is another's static lease"},
       FenceMade{},
+      NativeReport{.vrf = VrfId{3},
+                   .state = NativeState::failing,
+                   .revision = 1'000'000'007,
+                   .journal = 12,
+                   .clock_ms = ~std::uint64_t{0},
+                   .leases = 17,
+                   .declined = 2,
+                   .bytes = 4096,
+                   .error = "no space left on device"},
+      NativeStored{.vrf = VrfId{3}, .revision = 1'000'000'006},
+      NativeForget{.vrf = VrfId{3}, .address = Ip4{0x0a000017}},
   };
+}
+
+inline NativeVrf sample_native() {
+  NativeVrf native;
+  native.vrf = VrfId{3};
+  native.directory = "/var/lib/xdp-kea/native/green";
+  native.reply_after = ReplyAfter::store;
+  native.available = native.probe = native.rapid_commit = native.bootp = true;
+  native.authoritative = native.renew_paused = false;
+  native.allocate = Allocate::hashed;
+  native.offer_hold_s = 7;
+  native.grace_s = 8;
+  native.decline_s = 9;
+  native.circuit_leases_max = 10;
+  native.attachment_leases_max = 11;
+  native.query_requestors = {Ip4{0x0a000002}};
+  native.subnets = {
+      {.network = 4, .lease_time_max_s = 7200, .next_server = Ip4{0x0a000003}, .boot_file = "pxelinux.0"}};
+  native.pools = {{.subnet = 0,
+                   .ranges = {{Ip4{0x0a000010}, Ip4{0x0a00001f}}, {Ip4{0x0a000030}, Ip4{0x0a000030}}},
+                   .classes = 1,
+                   .paused = true,
+                   .options = std::string("\x0c\x01x", 3)}};
+  native.classes = {{.conditions = {{.kind = ConditionKind::option,
+                                     .match = ConditionMatch::begins,
+                                     .code = 93,
+                                     .value = std::string(1, '\0')}},
+                     .lease_time_s = 600,
+                     .next_server = Ip4{0x0a000004},
+                     .boot_file = "bootx64.efi",
+                     .options = std::string("\x0f\x01y", 3)}};
+  native.paused_clients = {{.kind = StaticKind::client_id, .identity = "a client"}};
+  return native;
 }
 
 // One of each, all of it default: the shortest encoding of every element.
@@ -50,6 +94,12 @@ inline Snapshot minimal_snapshot() {
   snapshot.ports.resize(1);
   snapshot.attachments.resize(1);
   snapshot.vrfs.resize(1);
+  NativeVrf& native = snapshot.natives.emplace_back();
+  native.subnets.resize(1);
+  native.pools.resize(1);
+  native.classes.resize(1);
+  native.classes[0].conditions.resize(1);
+  native.paused_clients.resize(1);
   return snapshot;
 }
 
@@ -125,6 +175,12 @@ inline Snapshot sample_snapshot() {
   subnet.renew_s = 1800;
   subnet.rebind_s = 3150;
   subnet.options = std::string("\x01\x04\xff\xff\xff\x00", 6);
+  VrfEntry green = blue;
+  green.id = green.server_vrf = VrfId{3};
+  green.name = "green";
+  green.engine = Engine::native;
+  snapshot.vrfs.push_back(green);
+  snapshot.natives.push_back(sample_native());
   return snapshot;
 }
 
