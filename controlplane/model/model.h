@@ -93,7 +93,7 @@ struct Port {
   friend bool operator==(const Port&, const Port&) = default;
 };
 
-// A DHCP option of a subnet, as Kea's option-data takes it.
+// A DHCP option, as Kea's option-data takes it.
 struct OptionData {
   std::string name;       // Kea's name, or empty
   std::uint8_t code = 0;  // 0: by name
@@ -102,20 +102,46 @@ struct OptionData {
   friend bool operator==(const OptionData&, const OptionData&) = default;
 };
 
+// A pool with conditions or options of its own; native engine only.
+struct PoolTerms {
+  Range4 pool{};                     // one of Subnet::pools
+  std::vector<std::string> classes;  // of the VRF: a client needs one of them; empty: for all
+  std::vector<OptionData> options;   // in the place of the subnet's
+  friend bool operator==(const PoolTerms&, const PoolTerms&) = default;
+};
+
 struct Subnet {
   std::uint32_t id = 0;  // Kea's subnet id, unique in the VRF, stable by prefix
   Prefix4 prefix{};
-  std::vector<Range4> pools;
-  std::vector<Range4> exclude;  // of the pools: not handed out; in no order
-  Ip4 gateway{};                // 0 = none
-  Ip4 server_identifier{};      // default: the gateway
+  std::vector<Range4> pools;     // all, apart from each other
+  std::vector<PoolTerms> terms;  // of those pools that have some
+  std::vector<Range4> exclude;   // of the pools: not handed out; in no order
+  Ip4 gateway{};                 // 0 = none
+  Ip4 server_identifier{};       // default: the gateway
   std::vector<Ip4> dns;
   std::string domain;
   std::vector<Ip4> ntp;
   std::uint32_t lease_time_s = 3600;
   std::vector<OptionData> options;
+  // Native engine only.
+  std::uint32_t lease_time_max_s = 0;  // 0: lease_time_s
+  std::string network;                 // subnets of the VRF with the same one share a link; empty: by itself
+  Ip4 next_server{};                   // 0 = none
+  std::string boot_file;
   Origin origin;
   friend bool operator==(const Subnet&, const Subnet&) = default;
+};
+
+// Clients of the native engine that something is true of.
+struct ClientClass {
+  std::string name;
+  std::vector<NativeCondition> conditions;  // all of them; at least one
+  std::uint32_t lease_time_s = 0;           // 0: the subnet's
+  Ip4 next_server{};                        // 0: the subnet's
+  std::string boot_file;                    // empty: the subnet's
+  std::vector<OptionData> options;
+  Origin origin;
+  friend bool operator==(const ClientClass&, const ClientClass&) = default;
 };
 
 struct Attachment {
@@ -169,6 +195,23 @@ struct KeaSettings {
   friend bool operator==(const KeaSettings&, const KeaSettings&) = default;
 };
 
+// [vrf.native]
+struct NativeSettings {
+  ReplyAfter reply_after = ReplyAfter::journal;  // key durability
+  bool available = false;                        // key on_failure
+  Allocate allocate = Allocate::lowest;
+  bool probe = false;  // key conflict_check
+  bool rapid_commit = false;
+  bool bootp = false;
+  bool authoritative = true;
+  std::uint32_t offer_hold_s = 30;
+  std::uint32_t decline_s = 86400;
+  std::uint32_t circuit_leases_max = 0;     // 0: no limit
+  std::uint32_t attachment_leases_max = 0;  // 0: no limit
+  std::vector<Ip4> query_requestors;
+  friend bool operator==(const NativeSettings&, const NativeSettings&) = default;
+};
+
 // Who answers clients with a static lease.
 enum class StaticBy : std::uint8_t { dataplane, kea };
 
@@ -185,6 +228,9 @@ struct Vrf {
   std::vector<Attachment> attachments;
   RelaySettings relay;
   KeaSettings kea;
+  NativeSettings native;
+  std::vector<ClientClass> classes;  // native engine only
+  std::vector<OptionData> options;   // of all subnets that say nothing else; with the model's
   std::uint16_t queue_depth = 512;
   StaticBy static_by = StaticBy::dataplane;
   PausedRenewals paused_renewals = PausedRenewals::allow;
@@ -224,6 +270,7 @@ struct Model {
   StoreSettings store;
   HaSettings ha;
   Discovery discovery;
+  std::vector<OptionData> options;  // of all VRFs that say nothing else
   std::vector<Port> ports;
   std::vector<Vrf> vrfs;
   friend bool operator==(const Model&, const Model&) = default;

@@ -18,6 +18,8 @@ std::string_view name_of(PortKind kind) { return name_in(kPortKindNames, kind); 
 std::string_view name_of(ExceptionPolicy policy) { return name_in(kExceptionPolicyNames, policy); }
 std::string_view name_of(LoopRole role) { return name_in(kLoopRoleNames, role); }
 std::string_view name_of(Durability durability) { return name_in(kDurabilityNames, durability); }
+std::string_view name_of(ReplyAfter reply_after) { return name_in(kReplyAfterNames, reply_after); }
+std::string_view name_of(Allocate allocate) { return name_in(kAllocateNames, allocate); }
 std::string_view name_of(StoreBackend backend) { return name_in(kStoreBackendNames, backend); }
 
 }  // namespace xk

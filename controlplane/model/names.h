@@ -20,6 +20,9 @@ inline constexpr std::array<std::string_view, 4> kPortKindNames{"af_xdp", "ethde
 inline constexpr std::array<std::string_view, 2> kExceptionPolicyNames{"drop", "port"};
 inline constexpr std::array<std::string_view, 3> kLoopRoleNames{"rx", "vrf", "tx"};
 inline constexpr std::array<std::string_view, 3> kDurabilityNames{"strict", "available", "none"};
+inline constexpr std::array<std::string_view, 3> kReplyAfterNames{"none", "local", "replicated"};
+inline constexpr std::array<std::string_view, 2> kOnFailureNames{"strict", "available"};
+inline constexpr std::array<std::string_view, 2> kAllocateNames{"lowest", "hashed"};
 inline constexpr std::array<std::string_view, 2> kStoreBackendNames{"embedded", "etcd"};
 
 [[nodiscard]] std::string_view name_of(Engine engine);
@@ -29,6 +32,8 @@ inline constexpr std::array<std::string_view, 2> kStoreBackendNames{"embedded", 
 [[nodiscard]] std::string_view name_of(ExceptionPolicy policy);
 [[nodiscard]] std::string_view name_of(LoopRole role);
 [[nodiscard]] std::string_view name_of(Durability durability);
+[[nodiscard]] std::string_view name_of(ReplyAfter reply_after);
+[[nodiscard]] std::string_view name_of(Allocate allocate);
 [[nodiscard]] std::string_view name_of(StoreBackend backend);
 
 }  // namespace xk
