@@ -27,8 +27,6 @@ constexpr std::array<const char*, 3> kOlderFiles{"kea-leases4.csv.completed", "k
                                                  "kea-leases4.csv.1"};
 constexpr std::array<const char*, 2> kOtherFiles{"kea-leases4.csv.output", "kea-leases4.csv.pid"};
 
-std::string restored_key(std::string_view vrf) { return "/xdp-kea/v1/vrf/" + std::string(vrf) + "/restored"; }
-
 // Kea writes a separator inside a field as "&#x2c".
 std::string escaped(std::string_view text) {
   std::string out;
@@ -229,6 +227,8 @@ std::expected<void, Error> write_file(store::Store& store, const RestoreJob& job
 
 }  // namespace
 
+std::string restored_key(std::string_view vrf) { return "/xdp-kea/v1/vrf/" + std::string(vrf) + "/restored"; }
+
 LeaseChange change_of(const Record& record, const VrfFacts& facts) {
   LeaseChange change;
   change.state = record.state == State::declined  ? KeaLeaseState::declined
@@ -326,7 +326,40 @@ std::expected<void, Error> put_aside(int directory) {
   return {};
 }
 
+// What is not in the store yet. Of a VRF that the store has never seen, what an earlier time without the
+// store left behind is older than Kea's file.
+std::expected<void, Error> take_over(store::Store& store, const RestoreJob& job, int directory,
+                                     Restored& report) {
+  const auto known = store.range({.from = restored_key(job.facts.name), .to = {}});
+  if (!known) return std::unexpected(text_of(known.error(), "cannot read the leases"));
+  if (known->items.empty()) {
+    if (auto purged = purge_leases(store, job.facts.name); !purged) return purged;
+    auto imported =
+        directory < 0 ? std::expected<std::uint64_t, Error>(0) : import_files(store, job, directory);
+    if (!imported) return std::unexpected(imported.error());
+    report.imported = *imported;
+    store::Operation put;
+    put.key = restored_key(job.facts.name);
+    put.value = R"({"v":1})";
+    if (auto done = store.commit_and_wait({.when = {}, .then = {std::move(put)}, .otherwise = {}}); !done)
+      return std::unexpected(text_of(done.error(), "cannot write to the store"));
+  }
+  return directory < 0 ? std::expected<void, Error>() : take_queue(store, job, directory, report);
+}
+
 }  // namespace
+
+std::expected<Restored, Error> take_over_kea(store::Store& store, const RestoreJob& job) {
+  const Fd directory(job.directory.empty()
+                         ? -1
+                         : ::open(job.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  if (!directory && !job.directory.empty() && errno != ENOENT)
+    return std::unexpected(errno_error("cannot open " + job.directory));
+  Restored report;
+  if (auto taken = take_over(store, job, directory.get(), report); !taken)
+    return std::unexpected(taken.error());
+  return report;
+}
 
 std::expected<Restored, Error> restore_kea(store::Store& store, const RestoreJob& job,
                                            std::int64_t now_unix_s) {
@@ -344,21 +377,7 @@ std::expected<Restored, Error> restore_kea(store::Store& store, const RestoreJob
       return std::unexpected(written.error());
     return report;
   }
-  const auto known = store.range({.from = restored_key(job.facts.name), .to = {}});
-  if (!known) return std::unexpected(text_of(known.error(), "cannot read the leases"));
-  if (known->items.empty()) {
-    // What an earlier time without the store left behind is older than Kea's file.
-    if (auto purged = purge_leases(store, job.facts.name); !purged) return std::unexpected(purged.error());
-    auto imported = import_files(store, job, directory.get());
-    if (!imported) return std::unexpected(imported.error());
-    report.imported = *imported;
-    store::Operation put;
-    put.key = restored_key(job.facts.name);
-    put.value = R"({"v":1})";
-    if (auto done = store.commit_and_wait({.when = {}, .then = {std::move(put)}, .otherwise = {}}); !done)
-      return std::unexpected(text_of(done.error(), "cannot write to the store"));
-  }
-  if (auto taken = take_queue(store, job, directory.get(), report); !taken)
+  if (auto taken = take_over(store, job, directory.get(), report); !taken)
     return std::unexpected(taken.error());
   if (auto written = write_file(store, job, directory.get(), now_unix_s, report); !written)
     return std::unexpected(written.error());

@@ -58,6 +58,11 @@ struct Restored {
 // it was. Blocks; about 3 s for a million leases.
 [[nodiscard]] std::expected<Restored, Error> restore_kea(store::Store& store, const RestoreJob& job,
                                                          std::int64_t now_unix_s);
+// Only the first part of that: a Kea that has ended, and of which the store is to have everything. A directory
+// that is not there, or of no name, has nothing.
+[[nodiscard]] std::expected<Restored, Error> take_over_kea(store::Store& store, const RestoreJob& job);
+// Says that the store has the VRF's leases, and Kea's own file does not count any more.
+[[nodiscard]] std::string restored_key(std::string_view vrf);
 // The VRF's Kea is about to run without the store: what is in the store will be old, and its file counts
 // the next time.
 [[nodiscard]] std::expected<void, Error> forget_restored(store::Store& store, const std::string& vrf);
