@@ -111,6 +111,7 @@
     "more answers wait for the journal than there is room for")                                              \
   X(DROP, SERVE_PROBES_FULL, "serve_probes_full", "more addresses are being probed than there is room for")  \
   X(DROP, PROBE_HEARD, "probe_heard", "ARP of a host that the native engine asked for, or of none")          \
+  X(DROP, SERVE_PROBING, "serve_probing", "a further DISCOVER while other hosts are asked for the address")  \
   X(NOTE, NOTE_SERVE_CONFLICT, "serve_conflict", "an address was not offered: another host answers for it")
 
 enum xk_outcome {

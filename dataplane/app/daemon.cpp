@@ -17,6 +17,7 @@ namespace {
 constexpr int kBackoffFirstMs = 100;
 constexpr int kBackoffMaxMs = 2000;
 constexpr int kHousekeepingMs = 1000;
+constexpr int kNativesMs = 100;
 constexpr std::chrono::milliseconds kLoopsMoveWithin{1000};
 // Drivers of NICs take their time to begin.
 constexpr std::uint64_t kSetUpSilenceUs = 60'000'000;
@@ -34,6 +35,30 @@ std::vector<LoopPlacement> placements(const std::vector<ipc::LcoreSetting>& lcor
   for (const ipc::LcoreSetting& lcore : lcores)
     placed.push_back({.cpu = static_cast<int>(lcore.cpu), .stages = lcore.loops});
   return placed;
+}
+
+const char* name_of(NativeState state) {
+  switch (state) {
+    case NativeState::recovering:
+      return "recovering";
+    case NativeState::serving:
+      return "serving";
+    case NativeState::failing:
+      return "failing";
+    case NativeState::closed:
+      return "closed";
+    case NativeState::broken:
+      return "broken";
+  }
+  return "unknown";
+}
+
+void log_native(const NativeStatus& before, const NativeStatus& status) {
+  if (before.vrf == status.vrf && before.state == status.state && before.error == status.error) return;
+  const bool good = status.error.empty();
+  spdlog::log(good ? spdlog::level::info : spdlog::level::warn,
+              "msg=\"native engine\" vrf={} state={} leases={} revision={} error=\"{}\"", status.vrf.value,
+              name_of(status.state), status.leases, status.revision, status.error);
 }
 
 }  // namespace
@@ -138,15 +163,49 @@ std::expected<void, Error> Daemon::run() {
     sd_notify(0, "STATUS=no xdp-kead, forwarding as before");
     if (wait(-1, backoff_ms) == Wait::stop) return {};
     keep_house();
+    (void)report_natives(nullptr);
     backoff_ms = std::min(2 * backoff_ms, kBackoffMaxMs);
   }
 }
 
+// What is new of the native engines: logged once, and said to xdp-kead where there is one.
+std::expected<void, Error> Daemon::report_natives(ipc::Channel* channel) {
+  if (pipeline_ == nullptr) return {};
+  for (NativeStatus& status : pipeline_->native_statuses()) {
+    NativeReported& reported = natives_[status.vrf];
+    if (reported.status == status) continue;
+    log_native(reported.status, status);
+    reported = {.status = std::move(status), .said = false};
+  }
+  if (channel == nullptr) return {};
+  for (auto at = natives_.begin(); at != natives_.end();) {
+    NativeReported& reported = at->second;
+    const NativeStatus& status = reported.status;
+    if (!reported.said) {
+      const ipc::NativeReport report{.vrf = status.vrf,
+                                     .state = status.state,
+                                     .revision = status.revision,
+                                     .journal = status.journal,
+                                     .clock_ms = status.clock_ms,
+                                     .leases = status.leases,
+                                     .declined = status.declined,
+                                     .bytes = status.bytes,
+                                     .error = status.error};
+      if (auto sent = channel->send(report); !sent) return sent;
+      reported.said = true;
+    }
+    at = status.state == NativeState::closed ? natives_.erase(at) : std::next(at);
+  }
+  return {};
+}
+
 std::expected<void, Error> Daemon::serve(ipc::Channel& channel) {
+  for (auto& [vrf, reported] : natives_) reported.said = false;
   while (true) {
-    const Wait waited = wait(channel.fd(), kHousekeepingMs);
+    const Wait waited = wait(channel.fd(), natives_.empty() ? kHousekeepingMs : kNativesMs);
     if (waited == Wait::stop) return {};
     keep_house();
+    if (auto reported = report_natives(&channel); !reported) return reported;
     if (waited == Wait::timeout) continue;
     auto received = channel.receive();
     if (!received) {
@@ -205,8 +264,16 @@ std::expected<void, Error> Daemon::handle(ipc::Channel& channel, ipc::Received r
                         [&](const ipc::StaticApplied&) { return not_for_us(); },
                         [&](const ipc::FenceMade&) { return not_for_us(); },
                         [&](const ipc::NativeReport&) { return not_for_us(); },
-                        [&](const ipc::NativeStored&) -> std::expected<void, Error> { return {}; },
-                        [&](const ipc::NativeForget&) -> std::expected<void, Error> { return {}; },
+                        [&](const ipc::NativeStored& stored) -> std::expected<void, Error> {
+                          if (!is_set_up) return too_early();
+                          pipeline_->note_stored(stored.vrf, stored.revision);
+                          return {};
+                        },
+                        [&](const ipc::NativeForget& forget) -> std::expected<void, Error> {
+                          if (!is_set_up) return too_early();
+                          pipeline_->forget_lease(forget.vrf, forget.address);
+                          return {};
+                        },
                     },
                     received.message);
 }

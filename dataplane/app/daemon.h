@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <expected>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,6 +46,8 @@ class Daemon {
   [[nodiscard]] std::expected<void, Error> serve(ipc::Channel& channel);
   [[nodiscard]] std::expected<void, Error> handle(ipc::Channel& channel, ipc::Received received);
 
+  [[nodiscard]] std::expected<void, Error> report_natives(ipc::Channel* channel);
+
   [[nodiscard]] std::expected<void, Error> on_settings(ipc::Channel& channel, const ipc::Settings& settings);
   [[nodiscard]] std::expected<void, Error> set_up(const ipc::Settings& settings);
   [[nodiscard]] std::expected<void, Error> on_publish(ipc::Channel& channel, const ipc::Publish& publish,
@@ -67,6 +70,12 @@ class Daemon {
   Mempool pool_;
   std::unique_ptr<Ports> ports_;
   std::unique_ptr<Pipeline> pipeline_;
+  // What is known of a native engine, and whether xdp-kead has been told.
+  struct NativeReported {
+    NativeStatus status;
+    bool said = false;
+  };
+  std::map<VrfId, NativeReported> natives_;
   std::uint64_t watchdog_us_ = 0;  // systemd's limit; 0: it does not watch
   std::chrono::steady_clock::time_point told_{};
   bool stuck_ = false;

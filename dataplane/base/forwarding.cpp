@@ -109,21 +109,26 @@ std::expected<void, Error> Forwarding::index() {
                       " is behind no server or handoff attachment");
     }
   }
-  if (auto natives = check_natives(); !natives) return natives;
+  if (auto natives = index_natives(); !natives) return natives;
   index_addresses();
   index_ways();
   return index_circuit_ids();
 }
 
-std::expected<void, Error> Forwarding::check_natives() const {
-  std::vector<bool> seen(XK_VRFS_MAX + 1);
-  for (const NativeVrf& native : snapshot_.natives) {
+std::expected<void, Error> Forwarding::index_natives() {
+  if (snapshot_.natives.empty()) return {};
+  native_by_id_.resize(XK_VRFS_MAX + 1);
+  probes_.resize(XK_VRFS_MAX + 1);
+  for (std::size_t i = 0; i < snapshot_.natives.size(); ++i) {
+    const NativeVrf& native = snapshot_.natives[i];
     const VrfEntry* entry = vrf(native.vrf);
     if (entry == nullptr) return broken("a native engine is of a VRF that does not exist");
     if (const auto wrong = wrong_with_native(native, *entry); !wrong.empty())
       return broken("vrf " + entry->name + ": " + std::string(wrong));
-    if (seen[native.vrf.value]) return broken("vrf " + entry->name + ": it has two native engines");
-    seen[native.vrf.value] = true;
+    if (native_by_id_[native.vrf.value] != 0)
+      return broken("vrf " + entry->name + ": it has two native engines");
+    native_by_id_[native.vrf.value] = static_cast<std::uint32_t>(i + 1);
+    probes_[native.vrf.value] = native.probe;
   }
   return {};
 }

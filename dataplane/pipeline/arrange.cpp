@@ -62,7 +62,9 @@ std::expected<void, Error> Pipeline::add_port(const PortKey& key, PortQueues que
     }
   }
   for (auto& port : added) ports_.push_back(std::move(port));
-  put_in_force(make_generation(generation_->forwarding, generation_->queues, generation_->servers));
+  auto generation = make_generation(generation_->forwarding, generation_->queues, generation_->servers);
+  carry_natives(*generation);
+  put_in_force(std::move(generation));
   return {};
 }
 
@@ -78,7 +80,9 @@ void Pipeline::remove_port(const PortKey& key) {
   if (removed.empty()) return;
   // The loops count what was lost until now as they leave the old generation.
   for (const auto& port : removed) find_losses(*port);
-  put_in_force(make_generation(generation_->forwarding, generation_->queues, generation_->servers));
+  auto generation = make_generation(generation_->forwarding, generation_->queues, generation_->servers);
+  carry_natives(*generation);
+  put_in_force(std::move(generation));
   close(std::move(removed));
 }
 

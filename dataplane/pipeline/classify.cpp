@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "dataplane/serve/arp_probe.h"
+
 namespace xk {
 namespace {
 
@@ -27,8 +29,11 @@ bool is_ours(const Forwarding& forwarding, const AttachmentEntry& attachment, Ip
 }
 
 // RFC 826: an Ethernet/IPv4 request for an address that only we answer for.
-void classify_arp(Bytes frame, Classified& classified) {
+void classify_arp(Bytes frame, const Forwarding& forwarding, Classified& classified) {
   const std::uint8_t* arp = frame.data() + classified.headers.l3_offset;
+  if (forwarding.probes(classified.attachment->vrf) &&
+      is_arp_probe_reply(frame, classified.headers.l3_offset))
+    return;
   if (frame.size() < classified.headers.l3_offset + kArpLength) {
     foreign(classified, XK_FRAME_TRUNCATED);
   } else if (xk_load_be16(arp) != 1 || xk_load_be16(arp + 2) != XK_ETHERTYPE_IP4 || arp[4] != 6 ||
@@ -101,7 +106,7 @@ void decide(Bytes frame, const Forwarding& forwarding, Classified& classified) {
   else if (classified.attachment == nullptr)
     foreign(classified, XK_UNMAPPED);
   else
-    classify_arp(frame, classified);
+    classify_arp(frame, forwarding, classified);
 }
 
 Classified classify(Bytes frame, PortId port, const Forwarding& forwarding) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dataplane/base/forwarding.h"
+#include "dataplane/pipeline/native_host.h"
 #include "dataplane/pipeline/runtime_port.h"
 #include "dataplane/pipeline/server_slots.h"
 #include "dataplane/pipeline/vrf_queue.h"
@@ -26,7 +27,8 @@ struct RxBinding {
 struct LoopView {
   std::vector<RxBinding> rx;
   std::vector<TxBuffer*> tx;
-  bool polled = false;  // some rx queue has no descriptor to wait for
+  std::vector<NativeLane> natives;  // of the VRFs that are this loop's
+  bool polled = false;              // some rx queue has no descriptor to wait for
 };
 
 // What every packet of a VRF needs to be relayed, on one cache line: with thousands of VRFs each line is
@@ -50,8 +52,10 @@ struct Generation {
   std::vector<RuntimePort*> port_of_id;          // by PortId; null: not here (yet, or any more)
   std::vector<LoopView> loops;
   SlotsOfServers servers;
-  HugeVector<Lane> lanes;  // by VRF id, of the above
-  bool fenced = false;     // some VRF is shared with another appliance
+  HugeVector<Lane> lanes;           // by VRF id, of the above
+  bool fenced = false;              // some VRF is shared with another appliance
+  std::vector<NativeLane> natives;  // by VRF id; empty: no VRF is of the native engine
+  std::vector<std::shared_ptr<const NativePlanInForce>> plans;  // of those
 
   // Lays out the lanes, once forwarding, queues and servers are there.
   void lay_lanes();

@@ -7,8 +7,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <utility>
 
 namespace xk {
 namespace {
@@ -20,6 +22,9 @@ constexpr std::uint32_t kReadyCapacity = 4 * XK_VRFS_MAX;
 constexpr std::uint32_t kInboxCapacity = 8192;
 // A device that takes no more packets is asked again this often while the loop is idle.
 constexpr long kRetrySleepNs = 1'000'000;
+// With native engines: leases end while nobody speaks, and clients wait for probes.
+constexpr long kNativeSleepNs = 500'000'000;
+constexpr long kProbeSleepNs = 10'000'000;
 // Iterations between looks at what the ports lost, under load.
 constexpr std::uint32_t kCountLostEvery = 4096;
 
@@ -36,6 +41,10 @@ Loop::Loop(Shared& shared, std::uint32_t index, std::uint8_t stages, const Count
 
 Loop::~Loop() {
   if (spare_ != nullptr) rte_pktmbuf_free(spare_);
+  for (NativeHost* host : active_natives_) {
+    for (const WaitingReply& reply : host->waiting) rte_pktmbuf_free(reply.mbuf);
+    for (const Probe& probe : host->probes) rte_pktmbuf_free(probe.request);
+  }
   void* left = nullptr;
   while (rte_ring_dequeue(inbox_.get(), &left) == 0) rte_pktmbuf_free(static_cast<rte_mbuf*>(left));
 }
@@ -89,10 +98,18 @@ bool Loop::iterate() {
   bool worked = false;
   if ((stages_ & kStageRx) != 0) worked |= receive();
   if ((stages_ & kStageVrf) != 0) worked |= serve();
+  if ((stages_ & kStageVrf) != 0) worked |= serve_natives();
   if ((stages_ & kStageTx) != 0) worked |= collect_inbox();
   worked |= transmit();
   if (!alone_) wake_touched();
+  if (std::exchange(recorded_, false)) wake_keeper();
   return worked;
+}
+
+// The keeper looks at the records once more after it has said that it sleeps.
+void Loop::wake_keeper() const {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (shared_.keeper->sleeping()) shared_.keeper->wake();
 }
 
 // Moves to the published generation and says so: from here on nothing of the old one is touched.
@@ -100,10 +117,14 @@ bool Loop::iterate() {
 void Loop::adopt() {
   if (view_ != nullptr) count_lost();
   const std::uint64_t epoch = shared_.epoch.load(std::memory_order_acquire);
+  const LoopView* before = view_;
   generation_ = shared_.generation.load(std::memory_order_acquire);
   forwarding_ = generation_->forwarding.get();
   static_leases_ = shared_.static_leases.load(std::memory_order_acquire);
   view_ = &generation_->loops[index_];
+  if (before != nullptr)
+    for (const NativeLane& lane : before->natives)
+      if (native_lane(lane.host->vrf).host != lane.host) abandon(*lane.host);
   alone_ = shared_.loops.size() == 1;
   scheduler_.set_alone(alone_);
   epoch_.store(epoch, std::memory_order_release);
@@ -111,6 +132,8 @@ void Loop::adopt() {
 
 bool Loop::has_work() const {
   return rte_ring_empty(ready_.get()) == 0 || rte_ring_empty(inbox_.get()) == 0 ||
+         std::ranges::any_of(active_natives_,
+                             [this](const NativeHost* host) { return may_release(*host); }) ||
          shared_.epoch.load(std::memory_order_acquire) != epoch_.load(std::memory_order_relaxed) ||
          shared_.stop.load(std::memory_order_relaxed);
 }
@@ -130,6 +153,13 @@ bool Loop::sleep() {
   if (view_->polled) {
     timed = true;
     timeout.tv_nsec = idle_.polled_sleep_ns(rte_rdtsc());
+  }
+  if (!view_->natives.empty()) {
+    const bool probes =
+        std::ranges::any_of(active_natives_, [](const auto* host) { return !host->probes.empty(); });
+    const long at_most = probes ? kProbeSleepNs : kNativeSleepNs;
+    timeout.tv_nsec = timed ? std::min(timeout.tv_nsec, at_most) : at_most;
+    timed = true;
   }
   bool frames_wait = false;
   for (const RxBinding& binding : view_->rx)

@@ -17,6 +17,7 @@
 #include "dataplane/pipeline/counters_region.h"
 #include "dataplane/pipeline/generation.h"
 #include "dataplane/pipeline/idle.h"
+#include "dataplane/pipeline/native_keeper.h"
 #include "dataplane/pipeline/packet.h"
 #include "dataplane/pipeline/scheduler.h"
 #include "dataplane/relay/relay.h"
@@ -39,6 +40,7 @@ struct Shared {
   std::uint64_t (*boot_ns)() = xk::boot_ns;
   std::atomic<const Generation*> generation{nullptr};
   std::atomic<const StaticTable*> static_leases{nullptr};  // null: there are none
+  const NativeKeeper* keeper = nullptr;                    // of the native engines
   std::atomic<std::uint64_t> epoch{0};                     // counts the changes of both
   std::atomic<bool> stop{false};
   std::vector<Loop*> loops;
@@ -94,6 +96,7 @@ class Loop {
   bool sleep();
   [[nodiscard]] bool has_work() const;
   void wake_touched();
+  void wake_keeper() const;
   void count_lost();
   void count_drop(VrfId vrf, Outcome reason, std::uint64_t packets = 1) {
     outcomes_[vrf.value][static_cast<std::size_t>(reason)].add(packets);
@@ -135,6 +138,26 @@ class Loop {
   void send_to(rte_mbuf* out, const Emission& emission, PacketKind kind, VrfId counted);
   [[nodiscard]] bool have_spare();
 
+  // native_stage.cpp
+  [[nodiscard]] NativeLane native_lane(VrfId vrf) const;
+  static void adopt_plan(const NativeLane& lane);
+  void serve_native(rte_mbuf* mbuf, const Received& received);
+  void answer_native(rte_mbuf* mbuf, const ServerRequest& request, const NativeLane& lane);
+  void record_native(NativeHost& host, const JournalRecord& record);
+  void note_active(const NativeLane& lane);
+  void sweep_native(NativeHost& host, EngineTime now, std::uint32_t leases);
+  bool serve_natives();
+  void tick(const NativeLane& lane);
+  void forget_native(NativeHost& host, EngineTime now);
+  [[nodiscard]] bool may_release(const NativeHost& host) const;
+  bool release_waiting(NativeHost& host);
+  void abandon(NativeHost& host);
+  void begin_probe(rte_mbuf* mbuf, NativeHost& host, Ip4 address, EngineTime now);
+  void hear_arp(rte_mbuf* mbuf, const Received& received, NativeHost& host);
+  [[nodiscard]] bool send_probe(const NativeHost& host, Probe& probe);
+  bool look_at_probes(NativeHost& host);
+  void end_probe(NativeHost& host, const Probe& probe, EngineTime now);
+
   // tx_stage.cpp
   void send(rte_mbuf* mbuf, RuntimePort& port, std::uint16_t queue, PacketKind kind, VrfId counted);
   void stage(rte_mbuf* mbuf, TxBuffer& buffer, PacketKind kind, VrfId counted);
@@ -158,7 +181,11 @@ class Loop {
   const LoopView* view_ = nullptr;
   std::atomic<std::uint64_t> epoch_{0};
   std::uint64_t now_ms_ = 0;
-  bool fence_open_ = false;  // in this iteration
+  std::uint64_t boot_ms_ = 0;  // CLOCK_BOOTTIME, while some VRF is of the native engine
+  std::uint64_t next_tick_ms_ = 0;
+  std::vector<NativeHost*> active_natives_;  // with answers or probes that wait
+  bool recorded_ = false;                    // something for the keeper, in this iteration
+  bool fence_open_ = false;                  // in this iteration
   std::uint32_t iterations_ = 0;
   std::uint32_t received_ = 0;  // in this iteration, but for what pressed ports gave beyond
 

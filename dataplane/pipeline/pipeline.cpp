@@ -40,6 +40,7 @@ Pipeline::Pipeline(PipelineOptions options)
 
 Pipeline::~Pipeline() {
   stop();
+  keeper_.reset();  // its threads wake loops
   loops_.clear();
 }
 
@@ -138,6 +139,7 @@ std::expected<void, Error> Pipeline::publish(std::unique_ptr<const Forwarding> f
   if (!servers) return std::unexpected(std::move(servers.error()));
   std::shared_ptr<const Forwarding> shared = std::move(forwarding);
   auto generation = make_generation(shared, *queues, std::move(*servers));
+  std::vector<std::shared_ptr<NativeHost>> hosts = arrange_natives(*generation, owners(*shared));
 
   // Of no effect on packets but the size of a turn.
   for (const VrfEntry& vrf : shared->snapshot().vrfs)
@@ -151,6 +153,7 @@ std::expected<void, Error> Pipeline::publish(std::unique_ptr<const Forwarding> f
   }
   queues_ = std::move(kept);
   put_in_force(std::move(generation));
+  replace_natives(std::move(hosts));
   options_.counters->header().generation.store(shared->snapshot().generation);
   drain(std::move(replaced));
   server_slots_.retain(shared->snapshot());

@@ -16,6 +16,7 @@
 #include "dataplane/base/static_lease.h"
 #include "dataplane/pipeline/counters_region.h"
 #include "dataplane/pipeline/loop.h"
+#include "dataplane/pipeline/native_keeper.h"
 #include "dataplane/pipeline/server_slots.h"
 
 namespace xk {
@@ -33,7 +34,8 @@ struct PipelineOptions {
   CountersRegion* counters = nullptr;
   const Fence* fence = nullptr;          // of shared VRFs; outlives the pipeline. null: they are silent
   std::uint64_t (*now_ms)() = nullptr;   // monotonic; default: the machine's clock
-  std::uint64_t (*boot_ns)() = nullptr;  // the fence's clock; default: the machine's
+  std::uint64_t (*boot_ns)() = nullptr;  // CLOCK_BOOTTIME; default: the machine's
+  NativeKeeper::Options keeper{};        // on_durable is the pipeline's own
 };
 
 // The queues of a port; those of an exception port joined to it, if it has one.
@@ -79,6 +81,13 @@ class Pipeline {
   [[nodiscard]] std::size_t static_lease_count() const;
   [[nodiscard]] std::size_t static_lease_bytes() const;
 
+  // How the native engines are, and once those that have ended since the last call.
+  [[nodiscard]] std::vector<NativeStatus> native_statuses();
+  // The store has what the VRF's journal says up to a revision.
+  void note_stored(VrfId vrf, std::uint64_t revision);
+  // The lease of an address of a native engine ends; its journal says so.
+  void forget_lease(VrfId vrf, Ip4 address);
+
   // Whether every loop begins a new iteration within that time: idle ones are woken for it.
   [[nodiscard]] bool moves(std::chrono::milliseconds at_most);
 
@@ -106,6 +115,12 @@ class Pipeline {
   void close(std::vector<std::unique_ptr<RuntimePort>> ports);
   void put_in_force(std::unique_ptr<Generation> generation);
   void quiesce();
+  // natives.cpp
+  [[nodiscard]] NativeKeeper& keeper();
+  [[nodiscard]] std::vector<std::shared_ptr<NativeHost>> arrange_natives(
+      Generation& generation, const std::vector<std::uint32_t>& owner);
+  void replace_natives(std::vector<std::shared_ptr<NativeHost>> hosts);
+  void carry_natives(Generation& to) const;
   bool find_losses(const RuntimePort& port) const;
   void drain(std::vector<QueuePool::Handle> queues);
 
@@ -120,6 +135,9 @@ class Pipeline {
   QueuePool queue_pool_;
   std::vector<QueuePool::Handle> queues_;  // of the VRFs of the snapshot in force
   std::vector<std::unique_ptr<RuntimePort>> ports_;
+  std::vector<std::shared_ptr<NativeHost>> native_hosts_;  // of the snapshot in force, in its order
+  std::uint64_t plan_serials_ = 0;
+  std::unique_ptr<NativeKeeper> keeper_;  // null: there never was a native engine
   std::uint32_t serials_ = 0;
   std::uint32_t assigned_[2] = {0, 0};  // receive and transmit queues given to loops so far
 };

@@ -110,8 +110,8 @@ void Loop::look_up(const Waiting& waiting, Received& received) const {
 void Loop::process_one(const Waiting& waiting, const Received& received) {
   rte_mbuf* mbuf = waiting.mbuf;
   if (received.vrf == nullptr) return drop(mbuf, waiting.vrf, XK_UNMAPPED);
-  if (received.vrf->engine == Engine::native) return drop(mbuf, waiting.vrf, XK_VRF_NOT_SERVED);
   if (!have_spare()) return drop(mbuf, waiting.vrf, XK_BUFFER_NONE);
+  if (received.vrf->engine == Engine::native) return serve_native(mbuf, received);
   const bool from_client = received.attachment->role == AttachmentRole::client;
   if (from_client && !may_answer(*received.vrf)) return drop(mbuf, waiting.vrf, XK_NOT_ACTIVE);
   Emission emission;

@@ -4,8 +4,8 @@
 #include "dataplane/dhcp/emit.h"
 #include "dataplane/dhcp/frame.h"
 #include "dataplane/dhcp/message4.h"
+#include "dataplane/dhcp/option82_policy.h"
 #include "dataplane/dhcp/options4.h"
-#include "dataplane/relay/option82_policy.h"
 #include "dataplane/relay/own_option82.h"
 #include "dataplane/relay/relay.h"
 

@@ -29,37 +29,37 @@ struct Field {
 // The options there are to choose from, by code.
 class Offered {
  public:
-  Offered(Bytes subnet_options, Bytes own_options) : sources_{subnet_options, own_options} {
-    for (std::size_t source = 0; source < sources_.size(); ++source) read(source);
+  explicit Offered(std::span<const Bytes> layers) : layers_(layers) {
+    for (std::size_t layer = 0; layer < layers_.size(); ++layer) read(layer);
   }
   // All parts of the option; empty: there is none.
   [[nodiscard]] Bytes find(std::uint8_t code) const {
     const Place& place = places_[code];
-    return sources_[place.source].subspan(place.offset, place.size);
+    return place.size == 0 ? Bytes{} : layers_[place.layer].subspan(place.offset, place.size);
   }
 
  private:
   struct Place {
     std::uint16_t offset = 0;
-    std::uint16_t size : 15 = 0;
-    std::uint16_t source : 1 = 0;
+    std::uint16_t size = 0;
+    std::uint8_t layer = 0;
   };
-  static_assert(kSubnetOptionsMax < 1u << 15);
+  static_assert(kSubnetOptionsMax < 1u << 16 && kReplyLayersMax < 1u << 8);
 
-  void read(std::size_t source) {
-    const Bytes bytes = sources_[source];
+  void read(std::size_t layer) {
+    const Bytes bytes = layers_[layer];
     for (std::size_t at = 0; at + 2 <= bytes.size();) {
       const std::size_t size = std::min(std::size_t{2} + bytes[at + 1], bytes.size() - at);
       Place& place = places_[bytes[at]];
       const bool next =
-          place.size != 0 && place.source == source && std::size_t{place.offset} + place.size == at;
-      if (!next) place = Place{static_cast<std::uint16_t>(at), 0, static_cast<std::uint16_t>(source & 1)};
-      place.size = static_cast<std::uint16_t>((place.size + size) & 0x7fff);
+          place.size != 0 && place.layer == layer && std::size_t{place.offset} + place.size == at;
+      if (!next) place = Place{static_cast<std::uint16_t>(at), 0, static_cast<std::uint8_t>(layer)};
+      place.size = static_cast<std::uint16_t>(place.size + size);
       at += size;
     }
   }
 
-  std::array<Bytes, 2> sources_;
+  std::span<const Bytes> layers_;
   std::array<Place, 256> places_{};
 };
 
@@ -97,10 +97,9 @@ class Writer {
     const auto copy = [&](std::size_t at, std::size_t bytes) {
       std::memcpy(out_.data() + at, request.data() + at, bytes);
     };
-    const bool ack = content_.type == MessageType::ack;
     copy(dhcp4::kHtype, 2);
     copy(dhcp4::kXid, 4);
-    copy(dhcp4::kFlags, ack ? 6 : 2);  // ciaddr too
+    copy(dhcp4::kFlags, keeps_ciaddr() ? 6 : 2);
     copy(dhcp4::kGiaddr, 4);
     copy(dhcp4::kChaddr, 16);
     out_[dhcp4::kOp] = dhcp4::kBootReply;
@@ -109,7 +108,14 @@ class Writer {
     // RFC 2131 4.3.2: the relay is to broadcast a NAK; the client may not have the address it thinks it has.
     if (content_.type == MessageType::nak && relayed) out_[dhcp4::kFlags] |= 0x80;
     ByteWriter(out_.subspan(dhcp4::kYiaddr, 4)).ip4(content_.address);
+    ByteWriter(out_.subspan(dhcp4::kSiaddr, 4)).ip4(content_.next_server);
+    const std::size_t name = std::min(content_.boot_file.size(), dhcp4::kFileSize - 1);
+    if (name != 0) std::memcpy(out_.data() + dhcp4::kFile, content_.boot_file.data(), name);
     ByteWriter(out_.subspan(dhcp4::kCookie, 4)).u32(dhcp4::kMagicCookie);
+  }
+
+  [[nodiscard]] bool keeps_ciaddr() const {
+    return content_.type == MessageType::ack || content_.type == MessageType::none;
   }
 
   void put_time(std::uint8_t code, std::uint32_t seconds) {
@@ -124,28 +130,29 @@ class Writer {
 
   // False: no room.
   bool write_fixed_options() {
+    if (content_.type == MessageType::none) return true;
     const std::size_t client_id = content_.client_id.empty() ? 0 : 2 + content_.client_id.size();
-    const std::size_t needed = 3 + 6 + (content_.lease_times ? 18 : 0) + client_id;
+    const std::size_t needed = 3 + 6 + (content_.times ? 18 : 0) + client_id + content_.more.size();
     if (options_.at + needed > options_.end) return false;
     append(std::array<std::uint8_t, 3>{option4::kMessageType, 1, static_cast<std::uint8_t>(content_.type)});
     put_time(option4::kServerIdentifier, content_.server_identifier.value);
-    if (content_.lease_times) {
-      put_time(kLeaseTime, content_.subnet->lease_time_s);
-      put_time(kRenewTime, content_.subnet->renew_s);
-      put_time(kRebindTime, content_.subnet->rebind_s);
+    if (content_.times) {
+      put_time(kLeaseTime, content_.times->lease_s);
+      put_time(kRenewTime, content_.times->renew_s);
+      put_time(kRebindTime, content_.times->rebind_s);
     }
     if (client_id != 0) {
       append(std::array<std::uint8_t, 2>{option4::kClientIdentifier,
                                          static_cast<std::uint8_t>(content_.client_id.size())});
       append(content_.client_id);
     }
+    append(content_.more);
     return true;
   }
 
   // True: something was left out.
   bool write_chosen() {
-    const Offered offered(content_.subnet == nullptr ? Bytes{} : bytes_of(content_.subnet->options),
-                          content_.own_options);
+    const Offered offered(content_.layers);
     choose(offered);
     std::size_t wanted = 0;
     for (std::size_t i = 0; i < chosen_count_; ++i) wanted += chosen_[i].size();
@@ -154,7 +161,7 @@ class Writer {
     if (overload && options_.at + kOverloadSize <= options_.end) {
       overload_at = options_.at;
       append(std::array<std::uint8_t, 3>{option4::kOverload, 1, 0});
-      file_ = Field{dhcp4::kFile, dhcp4::kFile + dhcp4::kFileSize - 1};
+      if (content_.boot_file.empty()) file_ = Field{dhcp4::kFile, dhcp4::kFile + dhcp4::kFileSize - 1};
       sname_ = Field{dhcp4::kSname, dhcp4::kSname + dhcp4::kSnameSize - 1};
     }
     bool left_out = false;
@@ -169,6 +176,8 @@ class Writer {
          {option4::kMessageType, option4::kServerIdentifier, kLeaseTime, kRenewTime, kRebindTime,
           option4::kClientIdentifier, option4::kOverload, option4::kRelayAgentInformation})
       done[code] = true;
+    for (std::size_t at = 0; at + 2 <= content_.more.size(); at += std::size_t{2} + content_.more[at + 1])
+      done[content_.more[at]] = true;
     const auto take = [&](std::uint8_t code) {
       if (done[code]) return;
       done[code] = true;
@@ -235,12 +244,9 @@ class Writer {
   }
 
   void append(Bytes bytes) {
+    if (bytes.empty()) return;
     std::memcpy(out_.data() + options_.at, bytes.data(), bytes.size());
     options_.at += bytes.size();
-  }
-
-  static Bytes bytes_of(const std::string& text) {
-    return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
   }
 
   const ReplyContent& content_;

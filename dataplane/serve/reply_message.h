@@ -5,6 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
 
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/snapshot.h"
@@ -12,16 +15,28 @@
 
 namespace xk {
 
-// Everything is borrowed. Options are whole options, parts of one side by side; what is in own_options takes
-// the place of what subnet_options has.
+// Options 51, 58 and 59, seconds.
+struct LeaseTimes {
+  std::uint32_t lease_s = 0;
+  std::uint32_t renew_s = 0;
+  std::uint32_t rebind_s = 0;
+};
+
+inline constexpr std::size_t kReplyLayersMax = 36;
+
+// Everything is borrowed.
 struct ReplyContent {
-  MessageType type = MessageType::none;  // offer, ack or nak
+  MessageType type = MessageType::none;  // none: the reply to a BOOTP request (RFC 1534 2)
   Bytes request;                         // the message that is answered, its fixed part at least
   Ip4 address{};                         // yiaddr; 0 in a NAK and for an INFORM
   Ip4 server_identifier{};
-  const SubnetEntry* subnet = nullptr;  // not of a NAK
-  bool lease_times = false;             // not in the answer to an INFORM
-  Bytes own_options;
+  Ip4 next_server{};                // siaddr
+  std::string_view boot_file;       // file
+  std::optional<LeaseTimes> times;  // not in a NAK, nor in the answer to an INFORM
+  // What there is to say, each whole options, parts of one side by side; what a layer has takes the place of
+  // what those before it have. None in a NAK. Up to kReplyLayersMax.
+  std::span<const Bytes> layers;
+  Bytes more;       // whole options that are said in any case
   Bytes wanted;     // the client's parameter request list, may be empty
   Bytes client_id;  // value of option 61, to be echoed (RFC 6842); empty: it had none
   Bytes agent;      // content of its option 82, to be echoed; empty: it had none
@@ -39,9 +54,9 @@ struct WrittenReply {
 
 // Writes the message into out, which holds size.frame_max bytes at least and 300.
 //
-// Fixed are message type, server identifier, lease time, T1, T2 and client identifier; then come the options
-// of the parameter request list in its order, but the subnet mask before the routers (RFC 2132 3.3); then,
-// wanted or not, subnet mask, routers, DNS servers, domain name and host name, if there are any; last,
+// Fixed are message type, server identifier, lease time, T1, T2, client identifier and more; then come the
+// options of the parameter request list in its order, but the subnet mask before the routers (RFC 2132 3.3);
+// then, wanted or not, subnet mask, routers, DNS servers, domain name and host name, if there are any; last,
 // option 82. What the options field has no room for goes into file, then sname (option 52).
 [[nodiscard]] WrittenReply write_reply(const ReplyContent& content, const ReplySize& size, MutableBytes out);
 

@@ -12,6 +12,7 @@
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/forwarding.h"
 #include "dataplane/dhcp/received.h"
+#include "dataplane/serve/server_request.h"
 #include "dataplane/serve/static_table.h"
 
 namespace xk {
@@ -30,6 +31,10 @@ namespace xk {
 //   from anyone else            REQUEST         for an address that is another's static lease: NAK, unless
 //                                               it names another server
 [[nodiscard]] std::optional<Verdict> answer_static(const Received& received, const Forwarding& forwarding,
+                                                   const StaticTable& leases, MutableBytes out,
+                                                   Emission& emission);
+// The same of a request that was read.
+[[nodiscard]] std::optional<Verdict> answer_static(const ServerRequest& request, const Forwarding& forwarding,
                                                    const StaticTable& leases, MutableBytes out,
                                                    Emission& emission);
 

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "dataplane/base/text_bytes.h"
+
 namespace xk {
 namespace {
 
@@ -45,10 +47,6 @@ std::uint64_t hash_of(std::uint32_t vrf, std::uint64_t tag) {
 }
 std::uint64_t hash_of(std::uint32_t vrf, Ip4 address) {
   return mix(std::uint64_t{vrf} << 32 | address.value);
-}
-
-Bytes bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
 std::size_t length_at(const std::uint8_t* rest, std::size_t at) {

@@ -1,7 +1,7 @@
 // The relay's parts that packets alone do not reach: its memory, the table of option 82 policies.
 #include <gtest/gtest.h>
 
-#include "dataplane/relay/option82_policy.h"
+#include "dataplane/dhcp/option82_policy.h"
 #include "dataplane/relay/own_option82.h"
 #include "dataplane/relay/recent_requests.h"
 

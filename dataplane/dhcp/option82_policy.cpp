@@ -1,4 +1,4 @@
-#include "dataplane/relay/option82_policy.h"
+#include "dataplane/dhcp/option82_policy.h"
 
 namespace xk {
 

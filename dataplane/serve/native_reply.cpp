@@ -1,0 +1,211 @@
+// The native engine's replies.
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <charconv>
+#include <cstring>
+
+#include "dataplane/base/text_bytes.h"
+#include "dataplane/dhcp/emit.h"
+#include "dataplane/serve/native_engine.h"
+#include "dataplane/serve/reply_message.h"
+
+namespace xk {
+namespace {
+
+// Flags of option 81 (RFC 4702 2.1).
+constexpr std::uint8_t kFqdnServer = 1;    // S
+constexpr std::uint8_t kFqdnOverride = 2;  // O
+constexpr std::uint8_t kFqdnWire = 4;      // E
+constexpr std::uint8_t kFqdnNone = 8;      // N
+constexpr std::size_t kFqdnHead = 3;       // flags and two result codes
+
+constexpr std::size_t kMoreMax = 2 + 2 + 255 + 2 + 4;
+
+LeaseTimes times_of(const SubnetEntry& subnet, std::uint32_t lease_s) {
+  if (lease_s == subnet.lease_time_s) return {lease_s, subnet.renew_s, subnet.rebind_s};
+  if (lease_s == kEngineForEver) return {lease_s, lease_s, lease_s};
+  // RFC 2131 4.4.5.
+  return {lease_s, lease_s / 2, static_cast<std::uint32_t>(std::uint64_t{lease_s} * 7 / 8)};
+}
+
+// We update no DNS: S is clear, which O says if the client wanted it, and N is set (RFC 4702 4).
+void write_fqdn(Bytes asked, ByteWriter& more) {
+  if (asked.size() < kFqdnHead) return;
+  const std::uint8_t flags = asked[0];
+  const bool wanted = (flags & kFqdnServer) != 0;
+  more.u8(option4::kClientFqdn);
+  more.u8(static_cast<std::uint8_t>(asked.size()));
+  more.u8(static_cast<std::uint8_t>((flags & kFqdnWire) | kFqdnNone | (wanted ? kFqdnOverride : 0)));
+  more.u8(255);  // RFC 4702 2.2: both result codes are 255
+  more.u8(255);
+  more.bytes(asked.subspan(kFqdnHead));
+}
+
+// What is said whether it is asked for or not.
+void write_more(const ServerRequest& request, const Decision& decision, ByteWriter& more) {
+  if (request.type == MessageType::discover && decision.act == Act::commit) {
+    more.u8(option4::kRapidCommit);
+    more.u8(0);
+  }
+  write_fqdn(request.fqdn, more);
+  if (!request.subnet_selection.is_zero()) {  // RFC 3011 3
+    more.u8(option4::kSubnetSelection);
+    more.u8(4);
+    more.ip4(request.subnet_selection);
+  }
+}
+
+MessageType type_of(const NativeQuestion& question, Act act) {
+  if (act == Act::nak) return MessageType::nak;
+  if (question.request.type == MessageType::none) return MessageType::none;
+  return act == Act::offer ? MessageType::offer : MessageType::ack;
+}
+
+// What the subnet, the pool and the classes have to say.
+class Layers {
+ public:
+  Layers(const NativeQuestion& question, const Decision& decision) {
+    const NativePlan& plan = question.plan;
+    const SubnetEntry& subnet = *decision.subnet;
+    const NativeSubnet& native = plan.native().subnets[plan.index_of(subnet)];
+    next_server = native.next_server;
+    boot_file = native.boot_file;
+    add(bytes_of(subnet.options));
+    if (decision.lease != nullptr)
+      if (const NativePool* pool = plan.pool_of(decision.lease->address); pool != nullptr)
+        add(bytes_of(pool->options));
+    for (std::uint32_t bits = question.classes; bits != 0;) {
+      const int last = 31 - std::countl_zero(bits);
+      bits &= ~(1u << last);
+      const NativeClass& one = plan.native().classes[static_cast<std::size_t>(last)];
+      add(bytes_of(one.options));
+      if (!one.next_server.is_zero()) next_server = one.next_server;
+      if (!one.boot_file.empty()) boot_file = one.boot_file;
+    }
+  }
+  [[nodiscard]] std::span<const Bytes> all() const { return std::span(layers_).first(count_); }
+  Ip4 next_server{};
+  std::string_view boot_file;
+
+ private:
+  void add(Bytes options) {
+    if (!options.empty()) layers_[count_++] = options;
+  }
+  static_assert(kReplyLayersMax >= 2 + kNativeClassesMax);
+  std::array<Bytes, kReplyLayersMax> layers_;
+  std::size_t count_ = 0;
+};
+
+Verdict send(const NativeQuestion& question, const ReplyContent& content, const Destination& to,
+             MutableBytes out, Emission& emission) {
+  const ServerRequest& request = question.request;
+  const AttachmentEntry& attachment = *request.received->attachment;
+  const PortEntry& port = *question.forwarding.port(attachment.port);
+  const bool bootp = content.type == MessageType::none;
+  // RFC 1542 2.1: a BOOTP client takes 300 bytes, or as many as it sent.
+  const ReplySize size{.client_max = bootp ? std::max(dhcp4::kMessageMin, request.message.size())
+                                           : client_message_max(request.message_size),
+                       .frame_max = message_max(attachment.outer, attachment.inner, port, out)};
+  const WrittenReply written =
+      write_reply(content, size, out.subspan(headers_size(attachment.outer, attachment.inner)));
+  if (written.length == 0) return Verdict::drop(XK_PACKET_TOO_BIG);
+  emission.length =
+      write_frame(attachment.outer, attachment.inner, port, to, request.xid, written.length, out);
+  emission.out = attachment.id;
+  emission.port = attachment.port;
+  Verdict verdict;
+  if (request.datagram.checksum_partial) verdict.note(XK_NOTE_UDP_CHECKSUM_PARTIAL);
+  if (written.left_out) verdict.note(XK_NOTE_STATIC_OPTIONS_NO_ROOM);
+  return verdict;
+}
+
+ReplyContent content_of(const NativeQuestion& question, MessageType type) {
+  const ServerRequest& request = question.request;
+  return ReplyContent{.type = type,
+                      .request = request.message,
+                      .address = {},
+                      .server_identifier = question.server_identifier,
+                      .next_server = {},
+                      .boot_file = {},
+                      .times = {},
+                      .layers = {},
+                      .more = {},
+                      .wanted = request.wanted(),
+                      .client_id = request.client_id,
+                      .agent = request.agent};
+}
+
+// RFC 2131 table 3: a NAK has little more than the reason.
+Verdict write_nak(const NativeQuestion& question, const Decision& decision, const Destination& to,
+                  MutableBytes out, Emission& emission) {
+  std::array<std::uint8_t, 2 + 64> more;
+  ByteWriter writer(more);
+  const std::size_t size = std::min<std::size_t>(decision.why.size(), 64);
+  writer.u8(option4::kErrorText);
+  writer.u8(static_cast<std::uint8_t>(size));
+  writer.bytes(bytes_of(decision.why.substr(0, size)));
+  ReplyContent content = content_of(question, MessageType::nak);
+  content.more = size == 0 ? Bytes{} : writer.written();
+  Verdict verdict = send(question, content, to, out, emission);
+  if (!verdict.dropped()) verdict.note(XK_NOTE_SERVE_NAK);
+  return verdict;
+}
+
+}  // namespace
+
+Verdict write_native_reply(const NativeQuestion& question, const Decision& decision, MutableBytes out,
+                           Emission& emission) {
+  const ServerRequest& request = question.request;
+  const Ip4 address = decision.lease == nullptr ? Ip4{} : decision.lease->address;
+  const MessageType type = type_of(question, decision.act);
+  Destination to;
+  if (const Outcome fault = destination_of(request, type, address, question.server_identifier, to);
+      fault != XK_OUTCOME_COUNT)
+    return Verdict::drop(fault);
+  if (type == MessageType::nak) return write_nak(question, decision, to, out, emission);
+  const Layers layers(question, decision);
+  std::array<std::uint8_t, kMoreMax> more_bytes;
+  ByteWriter more(more_bytes);
+  write_more(request, decision, more);
+  ReplyContent content = content_of(question, type);
+  content.address = address;
+  content.next_server = layers.next_server;
+  content.boot_file = layers.boot_file;
+  content.layers = layers.all();
+  content.more = more.written();
+  if (decision.lease != nullptr) content.times = times_of(*decision.subnet, decision.lease_s);
+  Verdict verdict = send(question, content, to, out, emission);
+  if (!verdict.dropped()) verdict.note(type == MessageType::offer ? XK_NOTE_SERVE_OFFER : XK_NOTE_SERVE_ACK);
+  return verdict;
+}
+
+std::string_view host_name_of(const ServerRequest& request, std::span<char, 255> scratch) {
+  if (request.fqdn.size() <= kFqdnHead) return text_of(request.host_name);
+  Bytes name = request.fqdn.subspan(kFqdnHead);
+  if ((request.fqdn[0] & kFqdnWire) == 0) return text_of(name);
+  std::size_t size = 0;
+  while (!name.empty() && name[0] != 0 && name[0] < 64 && std::size_t{name[0]} + 1 <= name.size()) {
+    if (size != 0) scratch[size++] = '.';
+    std::memcpy(scratch.data() + size, name.data() + 1, name[0]);
+    size += name[0];
+    name = name.subspan(name[0] + std::size_t{1});
+  }
+  return {scratch.data(), size};
+}
+
+std::string_view attachment_name(const AttachmentEntry& attachment, const Forwarding& forwarding,
+                                 std::span<char, 64> scratch) {
+  const std::string& port = forwarding.port(attachment.port)->name;
+  char* at = std::copy_n(port.begin(), std::min<std::size_t>(port.size(), 48), scratch.data());
+  char* const end = scratch.data() + scratch.size();
+  const auto tag = [&](char before, Vid vid) {
+    *at++ = before;
+    at = std::to_chars(at, end, vid.value).ptr;
+  };
+  if (attachment.outer.vid.value != 0) tag(' ', attachment.outer.vid);
+  if (attachment.inner.vid.value != 0) tag('.', attachment.inner.vid);
+  return {scratch.data(), at};
+}
+
+}  // namespace xk
