@@ -87,7 +87,8 @@ Result<> Daemon::set_up() {
                           .directory = paused_directory(appliance),
                           .kea_group = [this](const std::string& vrf) { return kea_group(vrf); },
                           .model = [this] { return reconciler_->model(); },
-                          .changed = [this](const leases::Pause& pause) { statics_->pause_changed(pause); }});
+                          .changed = [this](const leases::Pause& pause) { statics_->pause_changed(pause); },
+                          .put_in_force = [this](const auto& vrfs) { pauses_changed(vrfs); }});
   statics_.emplace(StaticService::Parts{
       .loop = *loop_,
       .dataplane = *adapters_->dataplane,
@@ -117,7 +118,8 @@ Result<> Daemon::set_up() {
                            const HandoffSpec& handoff) { return renderer_->render(vrf, spec, handoff); },
       .ids_path = appliance.state_dir + "/ids.json",
       .admin_path = appliance.state_dir + "/admin.json",
-      .hostname = hostname_of(appliance)});
+      .hostname = hostname_of(appliance),
+      .paused = [this] { return pauses_->all(); }});
   if (auto loaded = reconciler_->load(); !loaded) return loaded;
 
   control_.emplace(
@@ -418,6 +420,16 @@ void Daemon::refresh(bool retry_now) {
   const ChangeReport report = reconciler_->refresh(retry_now);
   watch_dataplane();
   after_change(report);
+}
+
+// Kea reads it from its file; the native engine has it in its snapshot.
+void Daemon::pauses_changed(const std::set<std::string>& vrfs) {
+  if (reconciler_->model() == nullptr) return;
+  const bool native = std::ranges::any_of(vrfs, [this](const std::string& name) {
+    const Vrf* vrf = find_vrf(*reconciler_->model(), name);
+    return vrf != nullptr && vrf->engine == Engine::native;
+  });
+  if (native) refresh(false);
 }
 
 void Daemon::refresh_soon(std::uint64_t delay_ms) {

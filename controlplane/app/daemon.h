@@ -57,6 +57,7 @@ class Daemon {
   [[nodiscard]] api::Answer<api::TeardownView> teardown();
   void purge_what_ended();
   void refresh(bool retry_now);
+  void pauses_changed(const std::set<std::string>& vrfs);
   void refresh_soon(std::uint64_t delay_ms);
   void after_change(const ChangeReport& report);
   void set_retry_timer();

@@ -316,7 +316,10 @@ class Explainer {
                        (entry.trusted ? ", trusted also with giaddr zero" : ", dropped with giaddr zero") +
                        "; circuit-id " + (view_.circuit_id.empty() ? "none" : view_.circuit_id));
     const auto in_force = std::ranges::find(desired_.snapshot.vrfs, entry.vrf, &VrfEntry::id);
-    if (in_force->engine == Engine::kea ? !kea(*in_force) : !relay(*in_force)) return;
+    const bool answered = in_force->engine == Engine::kea     ? kea(*in_force)
+                          : in_force->engine == Engine::relay ? relay(*in_force)
+                                                              : native(*in_force);
+    if (!answered) return;
     view_.verdict = "served: VRF " + view_.vrf + ", subnet " + view_.subnet;
   }
 
@@ -335,6 +338,37 @@ class Explainer {
     }
     stop("engine", "Kea was not started", "handed to a Kea that is not there");
     return false;
+  }
+
+  bool native(const VrfEntry& vrf) {
+    const std::vector<NativeVrf>& natives = desired_.snapshot.natives;
+    const auto native = std::ranges::find(natives, vrf.id, &NativeVrf::vrf);
+    if (native == natives.end()) {
+      stop("engine", "the native engine has nothing to serve: the VRF has no subnet that it can", "dropped");
+      return false;
+    }
+    std::uint64_t addresses = 0;
+    std::uint64_t paused = 0;
+    for (const NativePool& pool : native->pools) {
+      for (const Range4& range : pool.ranges) (pool.paused ? paused : addresses) += range.size();
+    }
+    ok("engine", "the native engine: pools of " + std::to_string(addresses) + " addresses" +
+                     (paused == 0 ? "" : ", " + std::to_string(paused) + " more are paused") +
+                     "; an ACK waits for " + waited_for(native->reply_after));
+    if (addresses == 0) note("engine", "no client gets a new lease: only those that have one are served");
+    return true;
+  }
+
+  static std::string waited_for(ReplyAfter what) {
+    switch (what) {
+      case ReplyAfter::journal:
+        return "its journal";
+      case ReplyAfter::store:
+        return "the store";
+      case ReplyAfter::nothing:
+        break;
+    }
+    return "nothing";
   }
 
   bool relay(const VrfEntry& vrf) {

@@ -117,7 +117,12 @@ Result<store::Revision> PauseService::read_all() {
       report(pause.error().message);
   }
   before.insert(before.end(), pauses_.begin(), pauses_.end());
-  for (const leases::Pause& pause : before) parts_.changed(pause);
+  std::set<std::string> vrfs;
+  for (const leases::Pause& pause : before) {
+    parts_.changed(pause);
+    vrfs.insert(pause.vrf);
+  }
+  if (parts_.put_in_force) parts_.put_in_force(vrfs);
   return page->revision;
 }
 
@@ -134,6 +139,7 @@ void PauseService::take(store::StoreResult<std::vector<store::Event>> events) {
     return retry_soon();
   }
   store::Revision revision = 0;
+  std::set<std::string> vrfs;
   for (const store::Event& event : *events) {
     revision = std::max(revision, event.item.modified);
     const bool gone = event.kind == store::Event::Kind::erase;
@@ -148,9 +154,11 @@ void PauseService::take(store::StoreResult<std::vector<store::Event>> events) {
     else
       put(*pause);
     unwritten_.insert(pause->vrf);
+    vrfs.insert(pause->vrf);
     parts_.changed(*pause);
   }
   sync();
+  if (parts_.put_in_force) parts_.put_in_force(vrfs);
   arrive(revision);
 }
 
@@ -223,6 +231,21 @@ std::vector<leases::Pause> PauseService::of(const std::string& vrf) const {
   std::ranges::copy_if(pauses_, std::back_inserter(found),
                        [&](const leases::Pause& pause) { return pause.vrf == vrf; });
   return found;
+}
+
+std::map<std::string, Paused> PauseService::all() const {
+  std::map<std::string, Paused> all;
+  for (const leases::Pause& pause : pauses_) {
+    Paused& of_vrf = all[pause.vrf];
+    if (pause.kind == leases::PauseKind::pool) {
+      of_vrf.pools.push_back(pause.pool);
+    } else {
+      const bool mac = pause.kind == leases::PauseKind::mac;
+      of_vrf.clients.push_back(
+          {.kind = mac ? StaticKind::mac : StaticKind::client_id, .identity = pause.client});
+    }
+  }
+  return all;
 }
 
 bool PauseService::paused(const std::string& vrf, leases::PauseKind kind, const std::string& client) const {

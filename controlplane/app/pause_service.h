@@ -17,6 +17,7 @@
 #include "controlplane/app/event_loop.h"
 #include "controlplane/leases/pauses.h"
 #include "controlplane/model/model.h"
+#include "controlplane/reconcile/desired.h"
 #include "controlplane/store/store.h"
 
 namespace xk::kead {
@@ -30,6 +31,7 @@ class PauseService {
     std::function<unsigned(const std::string& vrf)> kea_group;  // of the user that a VRF's Kea runs as
     std::function<const Model*()> model;                        // null: nothing yet
     std::function<void(const leases::Pause&)> changed;          // one came or went
+    std::function<void(const std::set<std::string>& vrfs)> put_in_force = {};  // what changed in these
   };
   explicit PauseService(Parts parts) : parts_(std::move(parts)) {}
   ~PauseService();
@@ -43,6 +45,8 @@ class PauseService {
   // After a change of the configuration: files of all its VRFs.
   void write_all();
   [[nodiscard]] std::vector<leases::Pause> of(const std::string& vrf) const;
+  // Of all VRFs, as the native engine is told.
+  [[nodiscard]] std::map<std::string, Paused> all() const;
   [[nodiscard]] bool paused(const std::string& vrf, leases::PauseKind kind, const std::string& client) const;
   [[nodiscard]] std::vector<api::PauseView> views(const std::string& vrf, const Model& model) const;
 

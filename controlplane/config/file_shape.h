@@ -129,7 +129,35 @@ struct FileOption {
   Given<std::string> name;
   Given<std::uint32_t> code;
   Given<std::string> data;
+  Given<Choice> type;  // of kOptionTypeNames
   Given<std::string> hex;
+};
+
+struct FilePool {
+  Position at{};
+  Given<Range4> range;
+  Given<List<std::string>> classes;
+  std::vector<FileOption> options;
+};
+
+struct FileMatch {
+  Position at{};
+  Given<Choice> key;  // of kConditionKindNames
+  Given<std::uint32_t> code;
+  Given<std::string> equals;
+  Given<std::string> begins;
+  Given<std::string> contains;
+  Given<bool> present;
+};
+
+struct FileClass {
+  Position at{};
+  Given<std::string> name;
+  Given<std::uint32_t> lease_time_s;
+  Given<Ip4> next_server;
+  Given<std::string> boot_file;
+  std::vector<FileMatch> matches;
+  std::vector<FileOption> options;
 };
 
 struct FileSubnet {
@@ -143,6 +171,11 @@ struct FileSubnet {
   Given<std::string> domain;
   Given<List<Ip4>> ntp;
   Given<std::uint32_t> lease_time_s{Subnet{}.lease_time_s};
+  Given<std::uint32_t> lease_time_max_s;
+  Given<std::string> network;
+  Given<Ip4> next_server;
+  Given<std::string> boot_file;
+  std::vector<FilePool> pool_tables;
   std::vector<FileOption> options;
 };
 
@@ -188,6 +221,22 @@ struct FileKea {
   Given<Choice> durability{{static_cast<std::uint8_t>(KeaSettings{}.durability)}};  // of kDurabilityNames
 };
 
+struct FileNative {
+  Position at{};
+  Given<Choice> durability{{static_cast<std::uint8_t>(NativeSettings{}.reply_after)}};
+  Given<Choice> on_failure{{NativeSettings{}.available}};
+  Given<Choice> allocate{{static_cast<std::uint8_t>(NativeSettings{}.allocate)}};
+  Given<bool> conflict_check{NativeSettings{}.probe};
+  Given<bool> rapid_commit{NativeSettings{}.rapid_commit};
+  Given<bool> bootp{NativeSettings{}.bootp};
+  Given<bool> authoritative{NativeSettings{}.authoritative};
+  Given<std::uint32_t> offer_hold_s{NativeSettings{}.offer_hold_s};
+  Given<std::uint32_t> decline_s{NativeSettings{}.decline_s};
+  Given<std::uint32_t> circuit_leases_max{NativeSettings{}.circuit_leases_max};
+  Given<std::uint32_t> attachment_leases_max{NativeSettings{}.attachment_leases_max};
+  Given<List<Ip4>> query_requestors;
+};
+
 struct FileDiscovery {
   Position at{};
   Given<bool> enabled{Discovery{}.enabled};
@@ -204,6 +253,7 @@ struct FileDiscovery {
   std::vector<FileOption> options;
   FileRelay relay;
   FileKea kea;
+  FileNative native;
 };
 
 struct FileVrf {
@@ -215,10 +265,13 @@ struct FileVrf {
   Given<std::uint32_t> queue_depth;
   Given<Choice> static_by{{static_cast<std::uint8_t>(Vrf{}.static_by)}};  // of kStaticByNames
   Given<Choice> paused_renewals{{static_cast<std::uint8_t>(Vrf{}.paused_renewals)}};
+  std::vector<FileOption> options;
+  std::vector<FileClass> classes;
   std::vector<FileSubnet> subnets;
   std::vector<FileAttachment> attachments;
   FileRelay relay;
   FileKea kea;
+  FileNative native;
 };
 
 struct FileConfig {
@@ -228,6 +281,7 @@ struct FileConfig {
   FileHa ha;
   std::vector<FilePort> ports;
   FileOption82 option82;
+  std::vector<FileOption> options;
   FileDiscovery discovery;
   std::vector<FileVrf> vrfs;
 };

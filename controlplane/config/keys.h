@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <variant>
 
@@ -21,11 +22,21 @@ template <typename S>
 using Member =
     std::variant<Given<std::string> S::*, Given<bool> S::*, Given<std::uint32_t> S::*, Given<Choice> S::*,
                  Given<Ip4> S::*, Given<Prefix4> S::*, Given<Mac> S::*, Given<VlanIds> S::*, Given<Tpid> S::*,
-                 Given<FileMode> S::*, Given<List<Ip4>> S::*, Given<List<Range4>> S::*,
+                 Given<FileMode> S::*, Given<Range4> S::*, Given<List<Ip4>> S::*, Given<List<Range4>> S::*,
                  Given<List<Choice>> S::*, Given<List<std::string>> S::*>;
 
 // Engines that a key means anything to; at any other it is a mistake.
-enum class Use : std::uint8_t { any, kea, relay };
+enum class Use : std::uint8_t {
+  any,
+  kea,
+  relay,
+  native,
+  server,    // kea and native: those that lease addresses themselves
+  upstream,  // kea and relay: those that hand requests on
+};
+[[nodiscard]] bool fits(Use use, Engine engine);
+// "kea" or "native", each in quotes of this kind.
+[[nodiscard]] std::string engines_of(Use use, char quote);
 
 // What a key is to a person and what its value may be.
 struct KeyInfo {
@@ -78,12 +89,21 @@ struct Section {
 [[nodiscard]] const Section<FileOption>& discovery_option_section();
 [[nodiscard]] const Section<FileRelay>& discovery_relay_section();
 [[nodiscard]] const Section<FileKea>& discovery_kea_section();
+[[nodiscard]] const Section<FileNative>& discovery_native_section();
+[[nodiscard]] const Section<FileOption>& global_option_section();
 [[nodiscard]] const Section<FileVrf>& vrf_section();
 [[nodiscard]] const Section<FileSubnet>& subnet_section();
 [[nodiscard]] const Section<FileOption>& option_section();
+[[nodiscard]] const Section<FilePool>& pool_section();
+[[nodiscard]] const Section<FileOption>& pool_option_section();
 [[nodiscard]] const Section<FileAttachment>& attachment_section();
 [[nodiscard]] const Section<FileRelay>& relay_section();
 [[nodiscard]] const Section<FileKea>& kea_section();
+[[nodiscard]] const Section<FileNative>& native_section();
+[[nodiscard]] const Section<FileClass>& class_section();
+[[nodiscard]] const Section<FileMatch>& match_section();
+[[nodiscard]] const Section<FileOption>& class_option_section();
+[[nodiscard]] const Section<FileOption>& vrf_option_section();
 
 // Names of the tables at the top of the file.
 [[nodiscard]] std::span<const std::string_view> top_sections();
@@ -99,16 +119,25 @@ void for_each_section(Visitor&& visit) {
   visit(ha_section());
   visit(port_section());
   visit(option82_section());
+  visit(global_option_section());
   visit(vrf_section());
+  visit(vrf_option_section());
   visit(subnet_section());
   visit(option_section());
+  visit(pool_section());
+  visit(pool_option_section());
   visit(attachment_section());
   visit(relay_section());
   visit(kea_section());
+  visit(native_section());
+  visit(class_section());
+  visit(match_section());
+  visit(class_option_section());
   visit(discovery_section());
   visit(discovery_option_section());
   visit(discovery_relay_section());
   visit(discovery_kea_section());
+  visit(discovery_native_section());
 }
 
 }  // namespace xk::config

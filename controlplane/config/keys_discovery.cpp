@@ -5,7 +5,7 @@
 namespace xk::config {
 namespace {
 
-const auto kDiscoveryChildren = std::to_array<std::string_view>({"options", "relay", "kea"});
+const auto kDiscoveryChildren = std::to_array<std::string_view>({"options", "relay", "kea", "native"});
 
 const auto kDiscoveryKeys = std::to_array<Key<FileDiscovery>>({
     {&FileDiscovery::enabled,
@@ -47,28 +47,28 @@ const auto kDiscoveryKeys = std::to_array<Key<FileDiscovery>>({
       .description = "Who answers in VRFs that are found: see `vrf.engine`.",
       .example = "\"relay\"",
       .words = kEngineNames,
-      .allowed = "`native` is not served in this version"}},
+      .allowed = "`native` not with `[ha]`"}},
     {&FileDiscovery::pool,
      {.name = "pool",
-      .description = "Which addresses of a subnet that is found Kea hands out: `all` hosts, half of them, "
+      .description = "Which addresses of a subnet that is found are handed out: `all` hosts, half of them, "
                      "`none`, or the host numbers from first to last. What an interface of the VRF holds is "
                      "always left out.",
       .example = "\"10-200\"",
-      .use = Use::kea,
+      .use = Use::server,
       .check = check_pool_rule,
       .allowed = "`\"all\"`, `\"none\"`, `\"upper-half\"`, `\"lower-half\"`, `\"FIRST-LAST\"`"}},
     {&FileDiscovery::dns,
      {.name = "dns",
       .description = "Name servers (option 6) of subnets that are found.",
       .example = "[\"192.0.2.53\"]",
-      .use = Use::kea,
+      .use = Use::server,
       .max = 63}},
     {&FileDiscovery::domain,
      {.name = "domain",
       .description = "Domain name (option 15) of subnets that are found.",
       .example = "\"example.net\"",
       .default_text = "none",
-      .use = Use::kea,
+      .use = Use::server,
       .check = check_domain,
       .allowed = "a domain name",
       .empty_allowed = true}},
@@ -76,13 +76,13 @@ const auto kDiscoveryKeys = std::to_array<Key<FileDiscovery>>({
      {.name = "ntp",
       .description = "Time servers (option 42) of subnets that are found.",
       .example = "[\"192.0.2.123\"]",
-      .use = Use::kea,
+      .use = Use::server,
       .max = 63}},
     {&FileDiscovery::lease_time_s,
      {.name = "lease_time_s",
       .description = "Lease time in seconds (option 51) of subnets that are found.",
       .example = "600",
-      .use = Use::kea,
+      .use = Use::server,
       .min = 10,
       .max = 31536000}},
 });
@@ -114,7 +114,7 @@ const Section<FileOption>& discovery_option_section() {
        .repeated = true,
        .description = "Further options of subnets that are found.",
        .example = "[discovery]\nenabled = true\noptions = [{name = \"interface-mtu\", data = \"1400\"}]\n",
-       .use = Use::kea,
+       .use = Use::server,
        .keys_of = "vrf.subnet.options"},
       option_section().keys};
   return section;
@@ -126,6 +126,7 @@ const Section<FileRelay>& discovery_relay_section() {
        .description = "How requests of VRFs that are found are relayed.",
        .example = "[discovery]\nenabled = true\nengine = \"relay\"\n\n[discovery.relay]\nservers = "
                   "[\"192.0.2.10\"]\nserver_id_override = true\n",
+       .use = Use::upstream,
        .keys_of = "vrf.relay"},
       relay_section().keys};
   return section;
@@ -139,6 +140,18 @@ const Section<FileKea>& discovery_kea_section() {
        .use = Use::kea,
        .keys_of = "vrf.kea"},
       kea_section().keys};
+  return section;
+}
+
+const Section<FileNative>& discovery_native_section() {
+  static const Section<FileNative> section{
+      {.path = "discovery.native",
+       .description = "How the native engine serves VRFs that are found.",
+       .example = "[discovery]\nenabled = true\nengine = \"native\"\n\n[discovery.native]\nrapid_commit = "
+                  "true\n",
+       .use = Use::native,
+       .keys_of = "vrf.native"},
+      native_section().keys};
   return section;
 }
 

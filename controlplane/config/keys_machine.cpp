@@ -428,7 +428,7 @@ const Section<FileOption82>& option82_section() {
 
 std::span<const std::string_view> top_sections() {
   static const auto names = std::to_array<std::string_view>(
-      {"appliance", "dataplane", "store", "ha", "port", "option82", "vrf", "discovery"});
+      {"appliance", "dataplane", "store", "ha", "port", "option82", "options", "vrf", "discovery"});
   return names;
 }
 

@@ -8,7 +8,8 @@ namespace {
 constexpr std::string_view kVlan =
     "`\"none\"`, `100`, `\"100\"` or `\"200.300\"` (outer.inner, in quotes); ids 1 to 4094";
 
-const auto kVrfChildren = std::to_array<std::string_view>({"subnet", "attachment", "relay", "kea"});
+const auto kVrfChildren =
+    std::to_array<std::string_view>({"options", "class", "subnet", "attachment", "relay", "kea", "native"});
 
 const auto kVrfKeys = std::to_array<Key<FileVrf>>({
     {&FileVrf::name,
@@ -37,11 +38,11 @@ const auto kVrfKeys = std::to_array<Key<FileVrf>>({
     {&FileVrf::engine,
      {.name = "engine",
       .description =
-          "Who answers: `kea` (a Kea of the VRF's own, in its own network namespace) or `relay` (servers "
-          "elsewhere). `native` is a word kept for a later version and refused by this one.",
+          "Who answers: `kea` (a Kea of the VRF's own, in its own network namespace), `relay` (servers "
+          "elsewhere) or `native` (the dataplane itself, which keeps the leases in a journal).",
       .example = "\"relay\"",
       .words = kEngineNames,
-      .allowed = "`native` is not served in this version"}},
+      .allowed = "`native` not with `[ha]`"}},
     {&FileVrf::queue_depth,
      {.name = "queue_depth",
       .description = "Packets that wait in the VRF's queue before it loses some.",
@@ -58,7 +59,8 @@ const auto kVrfKeys = std::to_array<Key<FileVrf>>({
           "is configured here) or `kea`, which gives them the same address; for VRFs whose options are in a "
           "template.",
       .example = "\"kea\"",
-      .words = kStaticByNames}},
+      .words = kStaticByNames,
+      .allowed = "always `dataplane` with the `native` engine"}},
     {&FileVrf::paused_renewals,
      {.name = "paused_renewals",
       .description =
@@ -68,7 +70,7 @@ const auto kVrfKeys = std::to_array<Key<FileVrf>>({
       .words = kPausedRenewalsNames}},
 });
 
-const auto kSubnetChildren = std::to_array<std::string_view>({"options"});
+const auto kSubnetChildren = std::to_array<std::string_view>({"options", "pool"});
 
 const auto kSubnetKeys = std::to_array<Key<FileSubnet>>({
     {&FileSubnet::prefix,
@@ -80,10 +82,10 @@ const auto kSubnetKeys = std::to_array<Key<FileSubnet>>({
     {&FileSubnet::pools,
      {.name = "pools",
       .description =
-          "Ranges, or addresses, that Kea hands out. Gateways and server identifiers in them are left out; "
+          "Ranges, or addresses, that are handed out. Gateways and server identifiers in them are left out; "
           "the subnet's network and broadcast address must not be in them.",
       .example = "[\"10.0.0.100-10.0.0.199\"]",
-      .use = Use::kea,
+      .use = Use::server,
       .max = 1024,
       .allowed = "inside the prefix, not overlapping"}},
     {&FileSubnet::exclude,
@@ -92,7 +94,7 @@ const auto kSubnetKeys = std::to_array<Key<FileSubnet>>({
           "Ranges, or addresses, of the pools that are not handed out. A client that has leased one keeps it "
           "to the end of its lease.",
       .example = "[\"10.0.0.110\", \"10.0.0.120-10.0.0.129\"]",
-      .use = Use::kea,
+      .use = Use::server,
       .max = 4096,
       .allowed = "inside the prefix"}},
     {&FileSubnet::gateway,
@@ -106,19 +108,19 @@ const auto kSubnetKeys = std::to_array<Key<FileSubnet>>({
       .description = "Address by which clients reach the appliance (option 54); they renew there.",
       .example = "\"10.0.0.1\"",
       .default_text = "the gateway",
-      .allowed = "a unicast address; with the `kea` engine it or the gateway is needed"}},
+      .allowed = "a unicast address; with the `kea` and `native` engines it or the gateway is needed"}},
     {&FileSubnet::dns,
      {.name = "dns",
       .description = "Name servers (option 6).",
       .example = "[\"10.0.0.2\", \"10.0.0.3\"]",
-      .use = Use::kea,
+      .use = Use::server,
       .max = 63}},
     {&FileSubnet::domain,
      {.name = "domain",
       .description = "Domain name (option 15).",
       .example = "\"red.example.net\"",
       .default_text = "none",
-      .use = Use::kea,
+      .use = Use::server,
       .check = check_domain,
       .allowed = "a domain name",
       .empty_allowed = true}},
@@ -126,55 +128,49 @@ const auto kSubnetKeys = std::to_array<Key<FileSubnet>>({
      {.name = "ntp",
       .description = "Time servers (option 42).",
       .example = "[\"10.0.0.4\"]",
-      .use = Use::kea,
+      .use = Use::server,
       .max = 63}},
     {&FileSubnet::lease_time_s,
      {.name = "lease_time_s",
       .description = "Lease time in seconds (option 51).",
       .example = "600",
-      .use = Use::kea,
+      .use = Use::server,
       .min = 10,
       .max = 31536000}},
-});
-
-const auto kOptionKeys = std::to_array<Key<FileOption>>({
-    {&FileOption::name,
-     {.name = "name",
+    {&FileSubnet::lease_time_max_s,
+     {.name = "lease_time_max_s",
+      .description = "The longest lease time in seconds that clients get who ask for more than lease_time_s.",
+      .example = "86400",
+      .default_text = "`lease_time_s`",
+      .use = Use::native,
+      .min = 10,
+      .max = 31536000,
+      .allowed = "not less than `lease_time_s`"}},
+    {&FileSubnet::network,
+     {.name = "network",
       .description =
-          "Kea's name of the option. Options with a key of their own (routers, domain-name-servers, "
-          "domain-name, ntp-servers, lease time, server identifier) and those of clients and relays are "
-          "refused.",
-      .example = "\"interface-mtu\"",
-      .default_text = "none",
-      .use = Use::kea,
-      .check = check_option_name,
-      .allowed = "either `name` or `code`"}},
-    {&FileOption::code,
-     {.name = "code",
-      .description = "Code of the option. One that Kea has no name for needs `hex`.",
-      .example = "224",
-      .default_text = "none",
-      .use = Use::kea,
-      .min = 1,
-      .max = 254,
-      .allowed = "either `name` or `code`"}},
-    {&FileOption::data,
-     {.name = "data",
-      .description = "The value as Kea takes it: fields separated by commas.",
-      .example = "\"1400\"",
-      .default_text = "none",
-      .use = Use::kea,
-      .check = check_option_data,
-      .allowed = "either `data` or `hex`; printable ASCII, at most 1024 characters",
+          "Subnets of the VRF with the same name here share a link (a shared network): a client that is on "
+          "one of them gets an address of any.",
+      .example = "\"floor-2\"",
+      .default_text = "none: by itself",
+      .use = Use::native,
+      .check = check_name,
+      .allowed = "1 to 63 letters, digits, `-`, `_`, `.`, a letter or digit first",
       .empty_allowed = true}},
-    {&FileOption::hex,
-     {.name = "hex",
-      .description = "The value's bytes in hex.",
-      .example = "\"c0a80001\"",
+    {&FileSubnet::next_server,
+     {.name = "next_server",
+      .description = "The server of the clients' next step in booting (siaddr), as for PXE.",
+      .example = "\"10.0.0.5\"",
       .default_text = "none",
-      .use = Use::kea,
-      .check = check_hex,
-      .allowed = "either `data` or `hex`; at most 255 bytes",
+      .use = Use::native}},
+    {&FileSubnet::boot_file,
+     {.name = "boot_file",
+      .description = "The file that they get there (the message's field `file`).",
+      .example = "\"pxelinux.0\"",
+      .default_text = "none",
+      .use = Use::native,
+      .check = check_boot_file,
+      .allowed = "at most 127 characters",
       .empty_allowed = true}},
 });
 
@@ -339,6 +335,7 @@ const auto kRelayKeys = std::to_array<Key<FileRelay>>({
      {.name = "hops_max",
       .description = "Requests that have passed this many relays are dropped (RFC 1542 4.1.1).",
       .example = "4",
+      .use = Use::upstream,
       .min = 1,
       .max = 16}},
     {&FileRelay::link_selection,
@@ -353,11 +350,13 @@ const auto kRelayKeys = std::to_array<Key<FileRelay>>({
           "Sub-option 11: the server shall call itself by our address, so that clients renew through us "
           "(RFC 5107).",
       .example = "true",
+      .use = Use::upstream,
       .allowed = "needs a gateway or server_identifier in every subnet"}},
     {&FileRelay::relay_flags,
      {.name = "relay_flags",
       .description = "Sub-option 10: whether the client's request came as unicast or broadcast (RFC 5010).",
-      .example = "true"}},
+      .example = "true",
+      .use = Use::upstream}},
     {&FileRelay::vss,
      {.name = "vss",
       .description =
@@ -365,6 +364,7 @@ const auto kRelayKeys = std::to_array<Key<FileRelay>>({
           "understand it; its reply is dropped.",
       .example = "\"name:red\"",
       .default_text = "none",
+      .use = Use::upstream,
       .check = check_vss,
       .allowed =
           "`\"\"`, `\"global\"`, `\"name:TEXT\"` (1 to 64 characters) or `\"vpn-id:OUI:INDEX\"` (6 and 8 hex "
@@ -445,22 +445,6 @@ const Section<FileSubnet>& subnet_section() {
   return section;
 }
 
-const Section<FileOption>& option_section() {
-  static const Section<FileOption> section{
-      {.path = "vrf.subnet.options",
-       .repeated = true,
-       .description =
-           "Further options of the subnet, by Kea's name or by code. Written as a list of inline tables or "
-           "as `[[vrf.subnet.options]]`.",
-       .example =
-           "[[vrf]]\nname = \"red\"\n\n[[vrf.subnet]]\nprefix = \"10.0.0.0/24\"\ngateway = \"10.0.0.1\"\n"
-           "options = [\n  {name = \"interface-mtu\", data = \"1400\"},\n  {code = 224, hex = "
-           "\"c0a80001\"},\n]\n",
-       .use = Use::kea},
-      kOptionKeys};
-  return section;
-}
-
 const Section<FileAttachment>& attachment_section() {
   static const Section<FileAttachment> section{
       {.path = "vrf.attachment",
@@ -483,13 +467,14 @@ const Section<FileRelay>& relay_section() {
       {.path = "vrf.relay",
        .description =
            "How requests are relayed. The keys about servers belong to the `relay` engine; hops_max, "
-           "server_id_override, relay_flags and vss to both.",
+           "server_id_override, relay_flags and vss to `kea` too.",
        .example = "[[vrf]]\nname = \"core\"\n\n[[vrf]]\nname = \"blue\"\nengine = "
                   "\"relay\"\n\n[[vrf.subnet]]\nprefix = "
                   "\"10.1.0.0/24\"\ngateway = \"10.1.0.1\"\n\n[[vrf.attachment]]\ninterface = \"eth1\"\nvlan "
                   "= 100\n\n"
                   "[vrf.relay]\nservers = [\"192.0.2.10\", \"192.0.2.11\"]\nserver_vrf = \"core\"\nsource = "
-                  "\"192.0.2.1\"\nserver_id_override = true\nvss = \"name:blue\"\n"},
+                  "\"192.0.2.1\"\nserver_id_override = true\nvss = \"name:blue\"\n",
+       .use = Use::upstream},
       kRelayKeys};
   return section;
 }

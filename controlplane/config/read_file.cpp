@@ -117,13 +117,34 @@ std::vector<const toml::table*> tables_of(const toml::table& parent, const Secti
 constexpr std::size_t kLcoresMax = 64;
 constexpr std::size_t kPortsMax = 4096;
 constexpr std::size_t kSubnetsMax = 4096;  // of one VRF
-constexpr std::size_t kOptionsMax = 64;    // of one subnet
+constexpr std::size_t kOptionsMax = 254;   // of one level: every code once
+constexpr std::size_t kPoolsMax = 1024;    // of one subnet
+
+std::vector<FileOption> read_options(const toml::table& table, const Section<FileOption>& section,
+                                     Mistakes& mistakes) {
+  std::vector<FileOption> options;
+  for (const toml::table* one : tables_of(table, section, kOptionsMax, mistakes))
+    read_keys(*one, section, options.emplace_back(), mistakes);
+  return options;
+}
+
+FileClass read_class(const toml::table& table, Mistakes& mistakes) {
+  FileClass one;
+  read_keys(table, class_section(), one, mistakes);
+  for (const toml::table* match : tables_of(table, match_section(), kNativeConditionsMax, mistakes))
+    read_keys(*match, match_section(), one.matches.emplace_back(), mistakes);
+  one.options = read_options(table, class_option_section(), mistakes);
+  return one;
+}
 
 FileSubnet read_subnet(const toml::table& table, Mistakes& mistakes) {
   FileSubnet subnet;
   read_keys(table, subnet_section(), subnet, mistakes);
-  for (const toml::table* one : tables_of(table, option_section(), kOptionsMax, mistakes)) {
-    read_keys(*one, option_section(), subnet.options.emplace_back(), mistakes);
+  subnet.options = read_options(table, option_section(), mistakes);
+  for (const toml::table* one : tables_of(table, pool_section(), kPoolsMax, mistakes)) {
+    FilePool& pool = subnet.pool_tables.emplace_back();
+    read_keys(*one, pool_section(), pool, mistakes);
+    pool.options = read_options(*one, pool_option_section(), mistakes);
   }
   return subnet;
 }
@@ -131,21 +152,24 @@ FileSubnet read_subnet(const toml::table& table, Mistakes& mistakes) {
 FileDiscovery read_discovery(const toml::table& table, Mistakes& mistakes) {
   FileDiscovery discovery;
   read_keys(table, discovery_section(), discovery, mistakes);
-  for (const toml::table* one : tables_of(table, discovery_option_section(), kOptionsMax, mistakes)) {
-    read_keys(*one, discovery_option_section(), discovery.options.emplace_back(), mistakes);
-  }
+  discovery.options = read_options(table, discovery_option_section(), mistakes);
   if (const auto* one = one_table(table, discovery_relay_section(), mistakes)) {
     read_keys(*one, discovery_relay_section(), discovery.relay, mistakes);
   }
   if (const auto* one = one_table(table, discovery_kea_section(), mistakes)) {
     read_keys(*one, discovery_kea_section(), discovery.kea, mistakes);
   }
+  if (const auto* one = one_table(table, discovery_native_section(), mistakes))
+    read_keys(*one, discovery_native_section(), discovery.native, mistakes);
   return discovery;
 }
 
 FileVrf read_vrf(const toml::table& table, Mistakes& mistakes) {
   FileVrf vrf;
   read_keys(table, vrf_section(), vrf, mistakes);
+  vrf.options = read_options(table, vrf_option_section(), mistakes);
+  for (const toml::table* one : tables_of(table, class_section(), kNativeClassesMax, mistakes))
+    vrf.classes.push_back(read_class(*one, mistakes));
   for (const toml::table* one : tables_of(table, subnet_section(), kSubnetsMax, mistakes)) {
     vrf.subnets.push_back(read_subnet(*one, mistakes));
   }
@@ -158,6 +182,8 @@ FileVrf read_vrf(const toml::table& table, Mistakes& mistakes) {
   if (const auto* one = one_table(table, kea_section(), mistakes)) {
     read_keys(*one, kea_section(), vrf.kea, mistakes);
   }
+  if (const auto* one = one_table(table, native_section(), mistakes))
+    read_keys(*one, native_section(), vrf.native, mistakes);
   return vrf;
 }
 
@@ -165,11 +191,11 @@ void unknown_section(const toml::key& key, Mistakes& mistakes) {
   if (mistakes.full()) return mistakes.add({}, "");
   const std::vector<std::string_view> names(top_sections().begin(), top_sections().end());
   const std::string guess = did_you_mean(key.str(), names);
-  mistakes.add(
-      position_of(key.source()),
-      "unknown key " + quoted(key.str()) + " at the top of the file" + guess +
-          (guess.empty() ? belongs_to(key.str(), "") : "") +
-          "; allowed: [appliance], [dataplane], [store], [ha], [[port]], [option82], [discovery], [[vrf]]");
+  mistakes.add(position_of(key.source()), "unknown key " + quoted(key.str()) + " at the top of the file" +
+                                              guess + (guess.empty() ? belongs_to(key.str(), "") : "") +
+                                              "; allowed: [appliance], [dataplane], [store], [ha], [[port]], "
+                                              "[option82], [[options]], [discovery], "
+                                              "[[vrf]]");
 }
 
 }  // namespace
@@ -202,6 +228,7 @@ FileConfig read_file(const toml::table& root, Mistakes& mistakes) {
   if (const auto* one = one_table(root, option82_section(), mistakes)) {
     read_keys(*one, option82_section(), file.option82, mistakes);
   }
+  file.options = read_options(root, global_option_section(), mistakes);
   if (const auto* one = one_table(root, discovery_section(), mistakes)) {
     file.discovery = read_discovery(*one, mistakes);
   }

@@ -4,6 +4,7 @@
 #include "controlplane/config/keys.h"
 #include "controlplane/config/reference_text.h"
 #include "controlplane/config/write_value.h"
+#include "controlplane/model/kea_options.h"
 
 namespace xk {
 namespace config {
@@ -49,6 +50,10 @@ struct TypeName {
   template <typename S>
   std::string operator()(Given<FileMode> S::*) const {
     return "octal text";
+  }
+  template <typename S>
+  std::string operator()(Given<Range4> S::*) const {
+    return "IPv4 range";
   }
   template <typename S>
   std::string operator()(Given<List<Ip4>> S::*) const {
@@ -99,8 +104,10 @@ std::string allowed_of(const Key<S>& key) {
         std::to_string(key.info.max) + " items");
   }
   if (!key.info.allowed.empty()) add(key.info.allowed);
-  if (key.info.use == Use::kea) add("`kea` engine only");
-  if (key.info.use == Use::relay) add("`relay` engine only");
+  if (key.info.use != Use::any) {
+    const bool several = key.info.use == Use::server || key.info.use == Use::upstream;
+    add("engine " + engines_of(key.info.use, '`') + (several ? "" : " only"));
+  }
   return text;
 }
 
@@ -131,10 +138,68 @@ void write_section_reference(const Section<S>& section, std::string& out) {
 }  // namespace
 }  // namespace config
 
+namespace config {
+namespace {
+
+std::string example_of(OptionType type) {
+  switch (type) {
+    case OptionType::address:
+      return "`10.0.0.1`";
+    case OptionType::addresses:
+      return "`10.0.0.1, 10.0.0.2`";
+    case OptionType::u8:
+      return "a number to 255";
+    case OptionType::u16:
+      return "a number to 65535";
+    case OptionType::u32:
+      return "a number to 4294967295";
+    case OptionType::u8s:
+    case OptionType::u16s:
+      return "numbers: `68, 296`";
+    case OptionType::i32:
+      return "a number, also below 0";
+    case OptionType::flag:
+      return "`true` or `false`";
+    case OptionType::text:
+      return "text; `\\,` for a comma";
+    case OptionType::domain:
+      return "`example.net`";
+    case OptionType::domains:
+    case OptionType::search:
+      return "`example.net, lab.example.net`";
+    case OptionType::routes:
+      return "`10.8.0.0/16 10.0.0.254, 0.0.0.0/0 10.0.0.1`";
+    case OptionType::bytes:
+      return "bytes in hex";
+    case OptionType::defined:
+    case OptionType::other:
+      break;
+  }
+  return "only as `hex`";
+}
+
+void write_option_names(std::string& out) {
+  out +=
+      "\n## Names of options\n\nWhat `name` may be, and what `data` is then. Options that only the server "
+      "itself "
+      "makes are left out.\n\n| code | name | data |\n|---|---|---|\n";
+  const auto line = [&out](const KeaOption& option) {
+    if (!has_subnet_key(option.code) && !reserved_option(option.code).empty()) return;
+    out += "| " + std::to_string(option.code) + " | `" + std::string(option.name) + "` | " +
+           example_of(option.type) + " |\n";
+  };
+  for (const KeaOption& option : kea_options()) line(option);
+  for (const KeaOption& option : further_options()) line(option);
+}
+
+}  // namespace
+}  // namespace config
+
 std::string config_reference_markdown() {
   std::string out(config::reference_introduction());
   config::for_each_section([&out](const auto& section) { config::write_section_reference(section, out); });
   out += config::reference_explanations();
+  config::write_option_names(out);
   return out;
 }
 

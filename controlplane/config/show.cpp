@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <vector>
 
 #include "controlplane/config/config.h"
@@ -5,6 +6,7 @@
 #include "controlplane/config/pool_rule.h"
 #include "controlplane/config/vss.h"
 #include "controlplane/config/write_value.h"
+#include "controlplane/model/option_bytes.h"
 
 namespace xk {
 namespace config {
@@ -118,12 +120,80 @@ FileSubnet file_of(const Subnet& subnet, Engine engine) {
   file.gateway = shown_address(subnet.gateway);
   file.server_identifier = shown_address(subnet.server_identifier);
   if (engine == Engine::relay) return file;
-  file.pools = shown_list(subnet.pools);
+  std::vector<Range4> pools = subnet.pools;
+  std::erase_if(pools, [&](const Range4& pool) {
+    return std::ranges::find(subnet.terms, pool, &PoolTerms::pool) != subnet.terms.end();
+  });
+  file.pools = shown_list(pools);
   file.exclude = shown_list(subnet.exclude);
   file.dns = shown_list(subnet.dns);
   file.domain = shown(subnet.domain);
   file.ntp = shown_list(subnet.ntp);
   file.lease_time_s = shown(subnet.lease_time_s);
+  if (engine != Engine::native) return file;
+  file.lease_time_max_s = shown_if(subnet.lease_time_max_s != 0, subnet.lease_time_max_s);
+  file.network = shown(subnet.network);
+  file.next_server = shown_address(subnet.next_server);
+  file.boot_file = shown(subnet.boot_file);
+  return file;
+}
+
+FilePool file_of(const PoolTerms& terms) {
+  FilePool file;
+  file.range = shown(terms.pool);
+  file.classes = shown_list(terms.classes);
+  return file;
+}
+
+FileClass file_of(const ClientClass& one) {
+  FileClass file;
+  file.name = shown(one.name);
+  file.lease_time_s = shown_if(one.lease_time_s != 0, one.lease_time_s);
+  file.next_server = shown_address(one.next_server);
+  file.boot_file = shown(one.boot_file);
+  return file;
+}
+
+// As text where that says the same bytes.
+std::string match_text(const NativeCondition& condition) {
+  const std::string& bytes = condition.value;
+  if (condition.kind == ConditionKind::mac) {
+    std::string text;
+    for (const char byte : bytes) text += (text.empty() ? "" : ":") + hex_of_bytes({&byte, 1});
+    return text;
+  }
+  const bool printable = std::ranges::all_of(bytes, [](char c) { return c >= ' ' && c <= '~'; });
+  return printable && !bytes.starts_with("0x") ? bytes : "0x" + hex_of_bytes(bytes);
+}
+
+FileMatch file_of(const NativeCondition& condition) {
+  FileMatch file;
+  file.key = shown_choice(condition.kind);
+  file.code = shown_if(condition.kind == ConditionKind::option, std::uint32_t{condition.code});
+  const auto text = [&](ConditionMatch match) {
+    return condition.match == match ? shown(match_text(condition)) : Given<std::string>{};
+  };
+  file.equals = text(ConditionMatch::equals);
+  file.begins = text(ConditionMatch::begins);
+  file.contains = text(ConditionMatch::contains);
+  file.present = shown_if(condition.match == ConditionMatch::present, true);
+  return file;
+}
+
+FileNative file_of(const NativeSettings& native) {
+  FileNative file;
+  file.durability = shown_choice(native.reply_after);
+  file.on_failure = shown_choice(native.available);
+  file.allocate = shown_choice(native.allocate);
+  file.conflict_check = shown(native.probe);
+  file.rapid_commit = shown(native.rapid_commit);
+  file.bootp = shown(native.bootp);
+  file.authoritative = shown(native.authoritative);
+  file.offer_hold_s = shown(native.offer_hold_s);
+  file.decline_s = shown(native.decline_s);
+  file.circuit_leases_max = shown(native.circuit_leases_max);
+  file.attachment_leases_max = shown(native.attachment_leases_max);
+  file.query_requestors = shown_list(native.query_requestors);
   return file;
 }
 
@@ -132,6 +202,7 @@ FileOption file_of(const OptionData& option) {
   file.name = shown_if(!option.name.empty(), option.name);
   file.code = shown_if(option.name.empty(), std::uint32_t{option.code});
   file.data = shown_if(!option.hex, option.data);
+  file.type = option.type == OptionType::defined ? Given<Choice>{} : shown_choice(option.type);
   file.hex = shown_if(option.hex, option.data);
   return file;
 }
@@ -235,24 +306,44 @@ void write_section(const Section<S>& section, const S& values, std::string& out)
   }
 }
 
+void write_options(const Section<FileOption>& section, const std::vector<OptionData>& options,
+                   std::string& out) {
+  for (const OptionData& option : options) write_section(section, file_of(option), out);
+}
+
 void write_discovery(const Discovery& discovery, std::string& out) {
   write_section(discovery_section(), file_of(discovery), out);
-  for (const OptionData& option : discovery.subnet.options)
-    write_section(discovery_option_section(), file_of(option), out);
-  write_section(discovery_relay_section(), file_of(discovery.vrf.relay, discovery.vrf.engine), out);
-  if (discovery.vrf.engine == Engine::kea)
-    write_section(discovery_kea_section(), file_of(discovery.vrf.kea), out);
+  write_options(discovery_option_section(), discovery.subnet.options, out);
+  const Vrf& vrf = discovery.vrf;
+  if (vrf.engine == Engine::native) {
+    write_section(discovery_native_section(), file_of(vrf.native), out);
+    return;
+  }
+  write_section(discovery_relay_section(), file_of(vrf.relay, vrf.engine), out);
+  if (vrf.engine == Engine::kea) write_section(discovery_kea_section(), file_of(vrf.kea), out);
 }
 
 void write_vrf(const Vrf& vrf, std::string& out) {
   write_section(vrf_section(), file_of(vrf), out);
+  write_options(vrf_option_section(), vrf.options, out);
+  for (const ClientClass& one : vrf.classes) {
+    write_section(class_section(), file_of(one), out);
+    for (const NativeCondition& condition : one.conditions)
+      write_section(match_section(), file_of(condition), out);
+    write_options(class_option_section(), one.options, out);
+  }
   for (const Subnet& subnet : vrf.subnets) {
     write_section(subnet_section(), file_of(subnet, vrf.engine), out);
-    for (const OptionData& option : subnet.options) write_section(option_section(), file_of(option), out);
+    write_options(option_section(), subnet.options, out);
+    for (const PoolTerms& terms : subnet.terms) {
+      write_section(pool_section(), file_of(terms), out);
+      write_options(pool_option_section(), terms.options, out);
+    }
   }
   for (const Attachment& attachment : vrf.attachments) {
     write_section(attachment_section(), file_of(attachment, vrf.engine), out);
   }
+  if (vrf.engine == Engine::native) return write_section(native_section(), file_of(vrf.native), out);
   write_section(relay_section(), file_of(vrf.relay, vrf.engine), out);
   if (vrf.engine == Engine::kea) write_section(kea_section(), file_of(vrf.kea), out);
 }
@@ -281,6 +372,8 @@ std::vector<ConfigSection> config_sections(const Model& model) {
     config::write_section(config::ha_section(), config::file_of(model.ha), section("[ha]"));
   for (const Port& port : model.ports)
     config::write_section(config::port_section(), config::file_of(port), section("[[port]] " + port.name));
+  if (!model.options.empty())
+    config::write_options(config::global_option_section(), model.options, section("[[options]]"));
   if (!(model.discovery == Discovery{})) {
     config::write_section(config::option82_section(), config::option82_of(model.discovery.attachment),
                           section("[option82]"));

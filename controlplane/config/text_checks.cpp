@@ -14,14 +14,13 @@
 namespace xk::config {
 namespace {
 
-constexpr std::size_t kDirectoryMax = 80;     // leaves room for file names below it in a socket's address
-constexpr std::size_t kSocketMax = 107;       // sun_path without its zero
-constexpr std::size_t kFileMax = 4095;        // PATH_MAX without its zero
-constexpr std::size_t kInterfaceMax = 15;     // IFNAMSIZ without its zero
-constexpr std::size_t kUserMax = 32;          // as useradd
-constexpr std::size_t kDeviceMax = 255;       // EAL device string
-constexpr std::size_t kTemplateMax = 255;     // a template longer than an option is a mistake
-constexpr std::size_t kOptionBytesMax = 255;  // RFC 2132: one length octet
+constexpr std::size_t kDirectoryMax = 80;  // leaves room for file names below it in a socket's address
+constexpr std::size_t kSocketMax = 107;    // sun_path without its zero
+constexpr std::size_t kFileMax = 4095;     // PATH_MAX without its zero
+constexpr std::size_t kInterfaceMax = 15;  // IFNAMSIZ without its zero
+constexpr std::size_t kUserMax = 32;       // as useradd
+constexpr std::size_t kDeviceMax = 255;    // EAL device string
+constexpr std::size_t kTemplateMax = 255;  // a template longer than an option is a mistake
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -61,6 +60,26 @@ std::string check_vrf_name(std::string_view text) {
   if ((!is_letter(text.front()) && !is_digit(text.front())) || !only(text, "-_.")) {
     return "is no VRF name; allowed: letters, digits, \"-\", \"_\" and \".\", a letter or digit first";
   }
+  return "";
+}
+
+std::string check_name(std::string_view text) {
+  if (std::string wrong = length_wrong(text, 63); !wrong.empty()) return wrong;
+  if ((!is_letter(text.front()) && !is_digit(text.front())) || !only(text, "-_."))
+    return "is no name; allowed: letters, digits, \"-\", \"_\" and \".\", a letter or digit first";
+  return "";
+}
+
+std::string check_boot_file(std::string_view text) {
+  if (std::string wrong = length_wrong(text, kNativeBootFileMax); !wrong.empty()) return wrong;
+  if (!std::ranges::all_of(text, is_printable)) return "has a character that is not printable ASCII";
+  return "";
+}
+
+std::string check_match(std::string_view text) {
+  if (std::string wrong = length_wrong(text, 2 + 2 * kOptionBytesMax); !wrong.empty()) return wrong;
+  if (!std::ranges::all_of(text, is_printable))
+    return "has a character that is not printable ASCII; write the bytes as 0x and hex";
   return "";
 }
 
@@ -162,14 +181,11 @@ std::string check_template(std::string_view text) {
 }
 
 std::string check_option_name(std::string_view text) {
-  if (const KeaOption* option = kea_option(text)) {
-    const std::string_view reserved = reserved_option(option->code);
-    return std::string(reserved);
-  }
+  if (named_option(text) != nullptr) return "";
   std::vector<std::string_view> names;
   for (const KeaOption& option : kea_options()) names.push_back(option.name);
-  return "is no option that Kea has a name for" + did_you_mean(text, names) +
-         "; give others by code with hex";
+  for (const KeaOption& option : further_options()) names.push_back(option.name);
+  return "is no name of an option" + did_you_mean(text, names) + "; give others by code";
 }
 
 std::string check_option_data(std::string_view text) {
@@ -184,8 +200,9 @@ std::string check_hex(std::string_view text) {
       text, [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); });
   if (!digits || text.size() % 2 != 0)
     return "is no data in hex; it is two digits 0-9, a-f a byte, nothing between";
-  if (text.size() > 2 * kOptionBytesMax) {
-    return "has " + std::to_string(text.size() / 2) + " bytes; an option has at most 255";
+  if (text.size() > 2 * kLongOptionBytesMax) {
+    return "has " + std::to_string(text.size() / 2) + " bytes; an option has at most " +
+           std::to_string(kLongOptionBytesMax);
   }
   return "";
 }

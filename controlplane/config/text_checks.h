@@ -8,12 +8,17 @@
 
 namespace xk::config {
 
-inline constexpr std::size_t kHostNameMax = 64;  // as sethostname
+inline constexpr std::size_t kHostNameMax = 64;           // as sethostname
+inline constexpr std::size_t kOptionBytesMax = 255;       // RFC 2132: one length octet
+inline constexpr std::size_t kLongOptionBytesMax = 1020;  // in four parts (RFC 3396)
 
 using TextCheck = std::string (*)(std::string_view text);
 
 [[nodiscard]] std::string check_appliance_name(std::string_view text);
 [[nodiscard]] std::string check_vrf_name(std::string_view text);
+[[nodiscard]] std::string check_name(std::string_view text);  // of what only this file knows
+[[nodiscard]] std::string check_boot_file(std::string_view text);
+[[nodiscard]] std::string check_match(std::string_view text);
 [[nodiscard]] std::string check_host_name(std::string_view text);
 [[nodiscard]] std::string check_domain(std::string_view text);
 [[nodiscard]] std::string check_directory(std::string_view text);

@@ -8,15 +8,42 @@
 #include "bpf/shared/limits.h"
 #include "controlplane/config/keys.h"
 #include "controlplane/model/names.h"
+#include "controlplane/model/option_bytes.h"
 
 namespace xk::config {
+
+bool fits(Use use, Engine engine) {
+  switch (use) {
+    case Use::any:
+      return true;
+    case Use::kea:
+      return engine == Engine::kea;
+    case Use::relay:
+      return engine == Engine::relay;
+    case Use::native:
+      return engine == Engine::native;
+    case Use::server:
+      return engine != Engine::relay;
+    case Use::upstream:
+      return engine != Engine::native;
+  }
+  return false;
+}
+
+std::string engines_of(Use use, char quote) {
+  std::string text;
+  for (const Engine engine : {Engine::kea, Engine::relay, Engine::native}) {
+    if (!fits(use, engine)) continue;
+    text += (text.empty() ? "" : " or ") + (quote + std::string(name_of(engine)) + quote);
+  }
+  return text;
+}
+
 namespace {
 
-bool fits(Use use, Engine engine) { return use == Use::any || (use == Use::kea) == (engine == Engine::kea); }
-
 std::string only_with(Use use, Engine engine) {
-  return "; it is for engine = \"" + std::string(use == Use::kea ? "kea" : "relay") +
-         "\", and this VRF has engine = \"" + std::string(name_of(engine)) + "\"";
+  return "; it is for engine = " + engines_of(use, '"') + ", and this VRF has engine = \"" +
+         std::string(name_of(engine)) + "\"";
 }
 
 // Keys that mean nothing to the VRF's engine.
@@ -35,16 +62,25 @@ void check_use(const Section<S>& section, const S& values, Engine engine, Mistak
   }
 }
 
+template <typename S>
+void check_each(const Section<S>& section, const std::vector<S>& all, Engine engine, Mistakes& mistakes) {
+  for (const S& one : all) check_use(section, one, engine, mistakes);
+}
+
 void check_uses(const FileVrf& file, Engine engine, Mistakes& mistakes) {
+  check_each(vrf_option_section(), file.options, engine, mistakes);
+  check_each(class_section(), file.classes, engine, mistakes);
   for (const FileSubnet& subnet : file.subnets) {
     check_use(subnet_section(), subnet, engine, mistakes);
-    for (const FileOption& option : subnet.options) check_use(option_section(), option, engine, mistakes);
+    check_each(option_section(), subnet.options, engine, mistakes);
+    check_each(pool_section(), subnet.pool_tables, engine, mistakes);
   }
   for (const FileAttachment& attachment : file.attachments) {
     check_use(attachment_section(), attachment, engine, mistakes);
   }
   check_use(relay_section(), file.relay, engine, mistakes);
   check_use(kea_section(), file.kea, engine, mistakes);
+  check_use(native_section(), file.native, engine, mistakes);
 }
 
 void check_discover(const FileVrf& file, Mistakes& mistakes) {
@@ -74,7 +110,17 @@ KeaSettings kea_settings_of(const FileKea& file, bool shared) {
 
 namespace {
 
-Vrf validate_vrf(const FileConfig& config, const FileVrf& file, Mistakes& mistakes) {
+std::vector<OptionData> vrf_options(const FileVrf& file, Engine engine, const std::vector<OptionData>& global,
+                                    Mistakes& mistakes) {
+  std::vector<OptionData> options =
+      validate_options(file.options, {.what = "VRF", .native = engine == Engine::native}, mistakes);
+  if (engine == Engine::relay) return options;
+  const std::vector<OptionData> inherited = unsaid_options(options, global);
+  options.insert(options.end(), inherited.begin(), inherited.end());
+  return options;
+}
+
+Vrf validate_vrf(const FileConfig& config, const FileVrf& file, const Model& model, Mistakes& mistakes) {
   Vrf vrf;
   vrf.name = file.name.value;
   vrf.device = file.device.value;
@@ -85,16 +131,14 @@ Vrf validate_vrf(const FileConfig& config, const FileVrf& file, Mistakes& mistak
   vrf.static_by = static_cast<StaticBy>(file.static_by.value.index);
   vrf.paused_renewals = static_cast<PausedRenewals>(file.paused_renewals.value.index);
   vrf.kea = kea_settings_of(file.kea, config.ha.enabled.value);
+  vrf.native = native_settings_of(file.native);
   vrf.origin = mistakes.origin(file.at);
-  if (vrf.engine == Engine::native) {
-    mistakes.add(file.engine.at,
-                 "engine: \"native\" is not served in this version; allowed: \"kea\", \"relay\"");
-  } else if (!file.engine.bad) {
-    check_uses(file, vrf.engine, mistakes);
-  }
+  if (!file.engine.bad) check_uses(file, vrf.engine, mistakes);
+  vrf.options = vrf_options(file, vrf.engine, model.options, mistakes);
   validate_subnets(file, config.appliance.handoff_prefix, vrf, mistakes);
   if (!file.engine.bad) validate_relay(config, file, vrf, mistakes);
   validate_vrf_attachments(config, file, vrf, mistakes);
+  if (vrf.engine == Engine::native) validate_native(config, file, vrf, mistakes);
   return vrf;
 }
 
@@ -140,6 +184,7 @@ void check_discovery_uses(const FileDiscovery& file, Engine engine, Mistakes& mi
   }
   check_use(discovery_relay_section(), file.relay, engine, mistakes);
   check_use(discovery_kea_section(), file.kea, engine, mistakes);
+  check_use(discovery_native_section(), file.native, engine, mistakes);
 }
 
 Tags tags_of(const Given<VlanIds>& vlan, const Given<Tpid>& outer, const Given<Tpid>& inner,
@@ -171,7 +216,8 @@ Model validate(const FileConfig& file, Mistakes& mistakes) {
   Model model;
   validate_machine(file, model, mistakes);
   check_vrf_names(file, mistakes);
-  for (const FileVrf& vrf : file.vrfs) model.vrfs.push_back(validate_vrf(file, vrf, mistakes));
+  model.options = validate_options(file.options, {.what = "file", .native = true}, mistakes);
+  for (const FileVrf& vrf : file.vrfs) model.vrfs.push_back(validate_vrf(file, vrf, model, mistakes));
   validate_discovery(file, model, mistakes);
   check_server_count(file, mistakes);
   validate_attachments(file, model, mistakes);

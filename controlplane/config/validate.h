@@ -20,7 +20,19 @@ void validate_machine(const FileConfig& file, Model& model, Mistakes& mistakes);
 void validate_discovery(const FileConfig& config, Model& model, Mistakes& mistakes);
 void validate_subnets(const FileVrf& file, const Given<Prefix4>& handoff_prefix, Vrf& vrf,
                       Mistakes& mistakes);
-void validate_options(const FileSubnet& file, Subnet& subnet, Mistakes& mistakes);
+// Where options stand.
+struct OptionLevel {
+  std::string_view what = "subnet";  // each option is allowed once in it
+  bool native = false;               // the native engine is to say them
+  bool subnet = false;               // there are keys that say the same as some options
+};
+[[nodiscard]] std::vector<OptionData> validate_options(const std::vector<FileOption>& options,
+                                                       const OptionLevel& level, Mistakes& mistakes);
+// Classes, and what the native engine has limits for; subnets, options and attachments are there already.
+void validate_native(const FileConfig& config, const FileVrf& file, Vrf& vrf, Mistakes& mistakes);
+// What goes with the native engine in no VRF, at the engine's place.
+void check_native_allowed(const FileConfig& config, Position engine, Mistakes& mistakes);
+[[nodiscard]] NativeSettings native_settings_of(const FileNative& file);
 // Keys of [discovery] that mean nothing to its engine.
 void check_discovery_uses(const FileDiscovery& file, Engine engine, Mistakes& mistakes);
 void validate_relay(const FileConfig& config, const FileVrf& file, Vrf& vrf, Mistakes& mistakes);

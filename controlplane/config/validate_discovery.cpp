@@ -27,9 +27,8 @@ Subnet subnet_of(const FileDiscovery& file, Mistakes& mistakes) {
   subnet.domain = file.domain.value;
   subnet.ntp = addresses(file.ntp);
   subnet.lease_time_s = file.lease_time_s.value;
-  FileSubnet options;
-  options.options = file.options;
-  validate_options(options, subnet, mistakes);
+  const bool native = static_cast<Engine>(file.engine.value.index) == Engine::native;
+  subnet.options = validate_options(file.options, {.native = native, .subnet = true}, mistakes);
   return subnet;
 }
 
@@ -72,12 +71,10 @@ void validate_discovery(const FileConfig& config, Model& model, Mistakes& mistak
   out.vrf.engine = static_cast<Engine>(file.engine.value.index);
   out.vrf.queue_depth = static_cast<std::uint16_t>(config.dataplane.queue_depth.value);
   out.vrf.kea = kea_settings_of(file.kea, config.ha.enabled.value);
+  out.vrf.native = native_settings_of(file.native);
+  if (out.vrf.engine != Engine::relay) out.vrf.options = model.options;
   if (file.engine.bad) return;
-  if (out.vrf.engine == Engine::native) {
-    mistakes.add(file.engine.at,
-                 "engine: \"native\" is not served in this version; allowed: \"kea\", \"relay\"");
-    return;
-  }
+  if (out.vrf.engine == Engine::native) check_native_allowed(config, file.engine.at, mistakes);
   check_discovery_uses(file, out.vrf.engine, mistakes);
   validate_relay(config, vrf, out.vrf, mistakes);
   if (out.vrf.engine == Engine::relay) check_servers_given(file, mistakes);

@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "controlplane/config/validate.h"
-#include "controlplane/model/kea_options.h"
 
 namespace xk::config {
 namespace {
@@ -66,9 +65,24 @@ bool check_inside(const Given<Range4>& range, const char* key, const Subnet& sub
   return false;
 }
 
-// What Kea would hand out although nobody can use it. Kea itself would not mind.
-void check_pool(const Given<Range4>& pool, const Subnet& subnet, Mistakes& mistakes) {
-  if (!check_inside(pool, "pools", subnet, mistakes)) return;
+// A range of the subnet, and the key that it is said by.
+struct FileRange {
+  const Given<Range4>* range;
+  const char* key;
+};
+
+std::vector<FileRange> ranges_of(const FileSubnet& file) {
+  std::vector<FileRange> ranges;
+  for (const Given<Range4>& pool : file.pools.value) ranges.push_back({&pool, "pools"});
+  for (const FilePool& pool : file.pool_tables)
+    if (pool.range.good()) ranges.push_back({&pool.range, "range"});
+  return ranges;
+}
+
+// What would be handed out although nobody can use it. Kea itself would not mind.
+void check_pool(const FileRange& named, const Subnet& subnet, Mistakes& mistakes) {
+  const Given<Range4>& pool = *named.range;
+  if (!check_inside(pool, named.key, subnet, mistakes)) return;
   const struct {
     Ip4 address;
     std::string_view what;
@@ -76,31 +90,30 @@ void check_pool(const Given<Range4>& pool, const Subnet& subnet, Mistakes& mista
                  {subnet.prefix.broadcast(), "the subnet's broadcast address"}};
   for (const auto& [address, what] : useless) {
     if (!pool.value.contains(address)) continue;
-    mistakes.add(pool.at, "pools: " + quoted(to_string(pool.value)) + " holds " + to_string(address) + ", " +
-                              std::string(what) + ", which Kea would hand out; leave it out of the pool");
+    mistakes.add(pool.at, std::string(named.key) + ": " + quoted(to_string(pool.value)) + " holds " +
+                              to_string(address) + ", " + std::string(what) +
+                              ", which no client can have; leave it out of the pool");
   }
 }
 
 void check_pools(const FileSubnet& file, const Subnet& subnet, Mistakes& mistakes) {
   for (const Given<Range4>& range : file.exclude.value)
     static_cast<void>(check_inside(range, "exclude", subnet, mistakes));
-  std::vector<const Given<Range4>*> pools;
-  for (const Given<Range4>& pool : file.pools.value) {
-    check_pool(pool, subnet, mistakes);
-    pools.push_back(&pool);
-  }
-  std::ranges::sort(pools, {}, [](const auto* pool) { return std::pair(pool->value, pool->at); });
-  const Given<Range4>* reach = nullptr;  // the pool that reaches furthest so far
-  for (const Given<Range4>* pool : pools) {
-    if (reach != nullptr && pool->value.first <= reach->value.last) {
-      const bool in_order = reach->at < pool->at;
-      const Given<Range4>& later = in_order ? *pool : *reach;
-      const Given<Range4>& earlier = in_order ? *reach : *pool;
-      mistakes.add(later.at, "pools: " + quoted(to_string(later.value)) + " overlaps " +
-                                 quoted(to_string(earlier.value)) + " in " + line_text(earlier.at) +
-                                 "; pools must not overlap");
+  std::vector<FileRange> pools = ranges_of(file);
+  for (const FileRange& pool : pools) check_pool(pool, subnet, mistakes);
+  std::ranges::sort(pools, {},
+                    [](const FileRange& pool) { return std::pair(pool.range->value, pool.range->at); });
+  const FileRange* reach = nullptr;  // the pool that reaches furthest so far
+  for (const FileRange& pool : pools) {
+    if (reach != nullptr && pool.range->value.first <= reach->range->value.last) {
+      const bool in_order = reach->range->at < pool.range->at;
+      const FileRange& later = in_order ? pool : *reach;
+      const FileRange& earlier = in_order ? *reach : pool;
+      mistakes.add(later.range->at, std::string(later.key) + ": " + quoted(to_string(later.range->value)) +
+                                        " overlaps " + quoted(to_string(earlier.range->value)) + " in " +
+                                        line_text(earlier.range->at) + "; pools must not overlap");
     }
-    if (reach == nullptr || pool->value.last > reach->value.last) reach = pool;
+    if (reach == nullptr || pool.range->value.last > reach->range->value.last) reach = &pool;
   }
 }
 
@@ -117,7 +130,7 @@ void check_addresses(const FileSubnet& file, const Subnet& subnet, Engine engine
                                                 " is the network or broadcast address of " +
                                                 to_string(subnet.prefix) + "; allowed: a host address");
   }
-  if (engine == Engine::kea && !file.gateway.given() && !file.server_identifier.given()) {
+  if (engine != Engine::relay && !file.gateway.given() && !file.server_identifier.given()) {
     mistakes.add(file.at,
                  "[[vrf.subnet]] " + to_string(subnet.prefix) +
                      " has neither gateway nor server_identifier; one is needed: clients renew there");
@@ -130,7 +143,29 @@ std::vector<Ip4> plain(const Given<List<Ip4>>& list) {
   return out;
 }
 
-Subnet make_subnet(const FileSubnet& file, Mistakes& mistakes) {
+// Pools with terms of their own are pools as others are.
+void add_pool_tables(const FileSubnet& file, Subnet& subnet, Mistakes& mistakes) {
+  for (const FilePool& table : file.pool_tables) {
+    PoolTerms terms;
+    terms.pool = table.range.value;
+    for (const Given<std::string>& name : table.classes.value) terms.classes.push_back(name.value);
+    terms.options = validate_options(table.options, {.what = "pool", .native = true}, mistakes);
+    subnet.pools.push_back(terms.pool);
+    subnet.terms.push_back(std::move(terms));
+  }
+}
+
+void check_lease_times(const FileSubnet& file, Mistakes& mistakes) {
+  if (!file.lease_time_max_s.good() || file.lease_time_s.bad ||
+      file.lease_time_max_s.value >= file.lease_time_s.value)
+    return;
+  mistakes.add(file.lease_time_max_s.at, "lease_time_max_s: " + std::to_string(file.lease_time_max_s.value) +
+                                             " is below lease_time_s, " +
+                                             std::to_string(file.lease_time_s.value) +
+                                             ", which a client gets that asks for none");
+}
+
+Subnet make_subnet(const FileSubnet& file, Engine engine, Mistakes& mistakes) {
   Subnet subnet;
   subnet.prefix = file.prefix.value;
   // Subnets of a VRF do not overlap, so the network address is unique in it, and it stays the same
@@ -146,61 +181,23 @@ Subnet make_subnet(const FileSubnet& file, Mistakes& mistakes) {
   subnet.ntp = plain(file.ntp);
   subnet.lease_time_s = file.lease_time_s.value;
   subnet.origin = mistakes.origin(file.at);
-  validate_options(file, subnet, mistakes);
+  subnet.options =
+      validate_options(file.options, {.native = engine == Engine::native, .subnet = true}, mistakes);
+  add_pool_tables(file, subnet, mistakes);
+  subnet.lease_time_max_s = file.lease_time_max_s.value;
+  check_lease_times(file, mistakes);
+  subnet.network = file.network.value;
+  subnet.next_server = file.next_server.value;
+  subnet.boot_file = file.boot_file.value;
   return subnet;
-}
-
-void check_option(const FileOption& file, Mistakes& mistakes) {
-  const bool named = file.name.given();
-  const bool coded = file.code.given();
-  if (named == coded) {
-    mistakes.add(named ? file.code.at : file.at, std::string(named ? "code: there is a name already"
-                                                                   : "the option has neither name nor code") +
-                                                     "; one of the two is needed");
-  }
-  const bool as_text = file.data.given();
-  const bool as_hex = file.hex.given();
-  if (as_text == as_hex) {
-    mistakes.add(as_text ? file.hex.at : file.at,
-                 std::string(as_text ? "hex: there is data already" : "the option has neither data nor hex") +
-                     "; one of the two is needed");
-  }
-  if (!file.code.good()) return;
-  const auto code = static_cast<std::uint8_t>(file.code.value);
-  if (const std::string_view reserved = reserved_option(code); !reserved.empty()) {
-    mistakes.add(file.code.at, "code: option " + std::to_string(code) + " " + std::string(reserved));
-  } else if (kea_option(code) == nullptr && as_text) {
-    mistakes.add(file.data.at, "data: Kea has no definition for option " + std::to_string(code) +
-                                   ", so it cannot tell what the text means; give the bytes as hex");
-  }
 }
 
 }  // namespace
 
-void validate_options(const FileSubnet& file, Subnet& subnet, Mistakes& mistakes) {
-  std::vector<std::pair<std::uint8_t, Position>> seen;
-  for (const FileOption& option : file.options) {
-    check_option(option, mistakes);
-    subnet.options.push_back({.name = option.name.value,
-                              .code = static_cast<std::uint8_t>(option.code.value),
-                              .data = option.hex.given() ? option.hex.value : option.data.value,
-                              .hex = option.hex.given()});
-    const KeaOption* known = option.name.good() ? kea_option(option.name.value) : nullptr;
-    const std::uint8_t code = known != nullptr ? known->code : subnet.options.back().code;
-    if (code == 0) continue;
-    const auto other = std::ranges::find(seen, code, &std::pair<std::uint8_t, Position>::first);
-    if (other != seen.end()) {
-      mistakes.add(option.at, "option " + std::to_string(code) + " is there already, in " +
-                                  line_text(other->second) + "; each is allowed once a subnet");
-    }
-    seen.emplace_back(code, option.at);
-  }
-}
-
 void validate_subnets(const FileVrf& file, const Given<Prefix4>& handoff_prefix, Vrf& vrf,
                       Mistakes& mistakes) {
   for (const FileSubnet& one : file.subnets) {
-    vrf.subnets.push_back(make_subnet(one, mistakes));
+    vrf.subnets.push_back(make_subnet(one, vrf.engine, mistakes));
     const Subnet& subnet = vrf.subnets.back();
     if (!check_prefix(one.prefix, handoff_prefix, mistakes)) continue;
     if (!file.engine.bad) check_addresses(one, subnet, vrf.engine, mistakes);

@@ -14,7 +14,9 @@
 #include "controlplane/kea/process.h"
 #include "controlplane/kea/render_parts.h"
 #include "controlplane/kea/template.h"
+#include "controlplane/model/kea_options.h"
 #include "controlplane/model/names.h"
+#include "controlplane/model/option_bytes.h"
 #include "controlplane/model/pools.h"
 
 namespace xk::kea {
@@ -54,8 +56,18 @@ constexpr StandardOption kDomainName{"domain-name", 15};
 constexpr StandardOption kNtpServers{"ntp-servers", 42};
 constexpr StandardOption kServerIdentifier{"dhcp-server-identifier", 54};
 
+// What Kea has no text for is told in bytes, as the native engine would say it.
 Json option_part(const OptionData& option) {
   Json part = Json::object();
+  const bool known =
+      option.code != 0 ? kea_option(option.code) != nullptr : kea_option(option.name) != nullptr;
+  if (!option.hex && (!known || option.type != OptionType::defined)) {
+    const auto value = option_value(option);
+    part["code"] = option_code(option);
+    part["data"] = value ? hex_of_bytes(*value) : option.data;
+    part["csv-format"] = !value;
+    return part;
+  }
   if (option.code != 0) part["code"] = option.code;
   if (option.code == 0) part["name"] = option.name;
   part["data"] = option.data;
@@ -63,7 +75,7 @@ Json option_part(const OptionData& option) {
   return part;
 }
 
-Json options_part(const Subnet& subnet) {
+Json options_part(const Vrf& vrf, const Subnet& subnet) {
   Json options = Json::array();
   const auto add = [&](const StandardOption& standard, const std::string& data) {
     const bool replaced = std::any_of(subnet.options.begin(), subnet.options.end(), [&](const OptionData& o) {
@@ -77,6 +89,7 @@ Json options_part(const Subnet& subnet) {
   add(kDomainName, csv_escaped(subnet.domain));
   add(kNtpServers, join(subnet.ntp));
   for (const OptionData& option : subnet.options) options.push_back(option_part(option));
+  for (const OptionData& option : inherited_options(vrf, subnet)) options.push_back(option_part(option));
   return options;
 }
 
@@ -93,7 +106,7 @@ Json subnet_part(const Vrf& vrf, const Subnet& subnet) {
       {"valid-lifetime", lease_s},
       {"renew-timer", lease_s / 2},
       {"rebind-timer", static_cast<std::uint32_t>(std::uint64_t{lease_s} * 7 / 8)},
-      {"option-data", options_part(subnet)},
+      {"option-data", options_part(vrf, subnet)},
   };
   set_excludes(part, subnet);
   return part;

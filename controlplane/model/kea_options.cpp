@@ -110,7 +110,7 @@ constexpr auto kOptions = std::to_array<KeaOption>({
     {116, "auto-config", OptionType::u8},
     {117, "name-service-search", OptionType::u16s},
     {118, "subnet-selection", OptionType::address},
-    {119, "domain-search", OptionType::domains},
+    {119, "domain-search", OptionType::search},
     {124, "vivco-suboptions", OptionType::other},
     {125, "vivso-suboptions", OptionType::other},
     {136, "pana-agent", OptionType::addresses},
@@ -123,18 +123,36 @@ constexpr auto kOptions = std::to_array<KeaOption>({
     {213, "v4-access-domain", OptionType::domain},
 });
 
+constexpr auto kFurther = std::to_array<KeaOption>({
+    {108, "ipv6-only-preferred", OptionType::u32},
+    {114, "captive-portal", OptionType::text},
+    {120, "sip-servers", OptionType::other},
+    {121, "classless-static-routes", OptionType::routes},
+    {150, "tftp-server-addresses", OptionType::addresses},
+    {249, "ms-classless-static-routes", OptionType::routes},
+    {252, "wpad-url", OptionType::text},
+});
+
+const KeaOption* find_in(std::span<const KeaOption> list, auto wanted, auto member) {
+  const auto found = std::ranges::find(list, wanted, member);
+  return found == list.end() ? nullptr : &*found;
+}
+
 }  // namespace
 
 std::span<const KeaOption> kea_options() { return kOptions; }
+std::span<const KeaOption> further_options() { return kFurther; }
 
-const KeaOption* kea_option(std::string_view name) {
-  const auto* found = std::ranges::find(kOptions, name, &KeaOption::name);
-  return found == kOptions.end() ? nullptr : &*found;
+const KeaOption* kea_option(std::string_view name) { return find_in(kOptions, name, &KeaOption::name); }
+const KeaOption* kea_option(std::uint8_t code) { return find_in(kOptions, code, &KeaOption::code); }
+
+const KeaOption* named_option(std::string_view name) {
+  const KeaOption* found = kea_option(name);
+  return found != nullptr ? found : find_in(kFurther, name, &KeaOption::name);
 }
-
-const KeaOption* kea_option(std::uint8_t code) {
-  const auto* found = std::ranges::find(kOptions, code, &KeaOption::code);
-  return found == kOptions.end() ? nullptr : &*found;
+const KeaOption* named_option(std::uint8_t code) {
+  const KeaOption* found = kea_option(code);
+  return found != nullptr ? found : find_in(kFurther, code, &KeaOption::code);
 }
 
 std::string_view reserved_option(std::uint8_t code) {
@@ -167,6 +185,29 @@ std::string_view reserved_option(std::uint8_t code) {
       return "belongs to relays: see [option82]";
     case 255:
       return "is the end option, not an option with data (RFC 2132 3.2)";
+    default:
+      return "";
+  }
+}
+
+bool has_subnet_key(std::uint8_t code) { return code == 3 || code == 6 || code == 15 || code == 42; }
+
+std::string_view native_option(std::uint8_t code) {
+  switch (code) {
+    case 56:
+      return "is the server's word on a refusal (RFC 2131 table 3)";
+    case 58:
+    case 59:
+      return "follows from the lease time";
+    case 80:
+      return "is the answer to a client that asks for it: see rapid_commit";
+    case 81:
+      return "is the answer to what a client says of its name (RFC 4702)";
+    case 91:
+    case 92:
+      return "is the answer to a lease query (RFC 4388)";
+    case 118:
+      return "is sent by clients, and echoed (RFC 3011)";
     default:
       return "";
   }

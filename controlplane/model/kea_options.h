@@ -1,29 +1,13 @@
-// The DHCPv4 options that Kea has a definition for, and those that have a key of their own here.
+// The DHCPv4 options that have a name, and those that have a key of their own here.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <string_view>
 
-namespace xk {
+#include "controlplane/model/option_type.h"
 
-// What the text of an option's data means to Kea, as far as we render it too.
-enum class OptionType : std::uint8_t {
-  address,
-  addresses,
-  u8,
-  u8s,
-  u16,
-  u16s,
-  u32,
-  i32,
-  flag,
-  text,
-  domain,
-  domains,
-  bytes,
-  other,  // records and what has sub-options
-};
+namespace xk {
 
 struct KeaOption {
   std::uint8_t code;
@@ -33,12 +17,21 @@ struct KeaOption {
 
 // Kea's own definitions (2.2 and later), by ascending code.
 [[nodiscard]] std::span<const KeaOption> kea_options();
+// Names that only we know: options that Kea has none for, and other names of those that it has.
+[[nodiscard]] std::span<const KeaOption> further_options();
 
 // nullptr: Kea has no definition for it.
 [[nodiscard]] const KeaOption* kea_option(std::string_view name);
 [[nodiscard]] const KeaOption* kea_option(std::uint8_t code);
+// Of either list; nullptr: it has no name.
+[[nodiscard]] const KeaOption* named_option(std::string_view name);
+[[nodiscard]] const KeaOption* named_option(std::uint8_t code);
 
 // Why an option cannot be in a subnet's list ("has its own key, gateway"), or "".
 [[nodiscard]] std::string_view reserved_option(std::uint8_t code);
+// Whether that is because a subnet has a key for it which says nothing elsewhere.
+[[nodiscard]] bool has_subnet_key(std::uint8_t code);
+// Why the native engine makes it by itself, or "": beside the reserved ones.
+[[nodiscard]] std::string_view native_option(std::uint8_t code);
 
 }  // namespace xk

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/model/option_type.h"
 #include "dataplane/base/snapshot.h"
 #include "dataplane/base/types.h"
 
@@ -98,7 +99,8 @@ struct OptionData {
   std::string name;       // Kea's name, or empty
   std::uint8_t code = 0;  // 0: by name
   std::string data;
-  bool hex = false;  // data is hex digits (csv-format false)
+  bool hex = false;                       // data is hex digits (csv-format false)
+  OptionType type = OptionType::defined;  // what data means
   friend bool operator==(const OptionData&, const OptionData&) = default;
 };
 

@@ -19,6 +19,7 @@ std::string_view name_of(ExceptionPolicy policy) { return name_in(kExceptionPoli
 std::string_view name_of(LoopRole role) { return name_in(kLoopRoleNames, role); }
 std::string_view name_of(Durability durability) { return name_in(kDurabilityNames, durability); }
 std::string_view name_of(ReplyAfter reply_after) { return name_in(kReplyAfterNames, reply_after); }
+std::string_view name_of(ConditionKind kind) { return name_in(kConditionKindNames, kind); }
 std::string_view name_of(Allocate allocate) { return name_in(kAllocateNames, allocate); }
 std::string_view name_of(StoreBackend backend) { return name_in(kStoreBackendNames, backend); }
 

@@ -22,6 +22,8 @@ inline constexpr std::array<std::string_view, 3> kLoopRoleNames{"rx", "vrf", "tx
 inline constexpr std::array<std::string_view, 3> kDurabilityNames{"strict", "available", "none"};
 inline constexpr std::array<std::string_view, 3> kReplyAfterNames{"none", "local", "replicated"};
 inline constexpr std::array<std::string_view, 2> kOnFailureNames{"strict", "available"};
+inline constexpr std::array<std::string_view, 6> kConditionKindNames{
+    "vendor_class", "user_class", "circuit_id", "remote_id", "mac", "option"};
 inline constexpr std::array<std::string_view, 2> kAllocateNames{"lowest", "hashed"};
 inline constexpr std::array<std::string_view, 2> kStoreBackendNames{"embedded", "etcd"};
 
@@ -33,6 +35,7 @@ inline constexpr std::array<std::string_view, 2> kStoreBackendNames{"embedded", 
 [[nodiscard]] std::string_view name_of(LoopRole role);
 [[nodiscard]] std::string_view name_of(Durability durability);
 [[nodiscard]] std::string_view name_of(ReplyAfter reply_after);
+[[nodiscard]] std::string_view name_of(ConditionKind kind);
 [[nodiscard]] std::string_view name_of(Allocate allocate);
 [[nodiscard]] std::string_view name_of(StoreBackend backend);
 

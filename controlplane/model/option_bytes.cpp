@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 #include <limits>
+#include <map>
+#include <sstream>
 
 #include "controlplane/model/kea_options.h"
 #include "dataplane/base/hex.h"
@@ -12,7 +14,8 @@ namespace xk {
 namespace {
 
 constexpr std::size_t kPartMax = 255;
-constexpr std::size_t kLabelMax = 63;  // RFC 1035 2.3.4
+constexpr std::size_t kLabelMax = 63;        // RFC 1035 2.3.4
+constexpr std::size_t kPointedMax = 0x3fff;  // RFC 1035 4.1.4
 
 std::unexpected<Error> wrong(std::string message) { return std::unexpected(Error{std::move(message)}); }
 
@@ -66,10 +69,21 @@ std::expected<void, Error> append_number(std::string& to, const std::string& tex
   return {};
 }
 
-std::expected<void, Error> append_domain(std::string& to, std::string_view name) {
+// Where names end that stand in a value already, by their text.
+using Suffixes = std::map<std::string, std::size_t, std::less<>>;
+
+// With suffixes, a name that ends as one before it points there (RFC 1035 4.1.4).
+std::expected<void, Error> append_domain(std::string& to, std::string_view name, Suffixes* suffixes) {
   if (name.ends_with('.')) name.remove_suffix(1);
   const std::string whole(name);
   while (!name.empty()) {
+    if (suffixes != nullptr) {
+      const auto [known, fresh] = suffixes->try_emplace(std::string(name), to.size());
+      if (!fresh && known->second <= kPointedMax) {
+        append_be(to, 0xc000u | known->second, 2);
+        return {};
+      }
+    }
     const std::size_t dot = name.find('.');
     const std::string_view label = name.substr(0, dot);
     if (label.empty() || label.size() > kLabelMax) return wrong("\"" + whole + "\" is no domain name");
@@ -78,6 +92,24 @@ std::expected<void, Error> append_domain(std::string& to, std::string_view name)
     name = dot == std::string_view::npos ? std::string_view{} : name.substr(dot + 1);
   }
   to.push_back('\0');
+  return {};
+}
+
+// RFC 3442: the prefix's length, as many of its bytes as count, the router.
+std::expected<void, Error> append_route(std::string& to, const std::string& field) {
+  std::istringstream words(field);
+  std::string destination, router;
+  words >> destination >> router;
+  if (router == "via" || router == "-") words >> router;
+  const auto prefix = parse_prefix4(destination);
+  const auto address = parse_ip4(router);
+  std::string rest;
+  if (!prefix || !address || words >> rest)
+    return wrong("\"" + field + "\" is no route: a prefix and a router, as in 10.8.0.0/16 10.0.0.254");
+  to.push_back(static_cast<char>(prefix->length));
+  for (int i = 0; i < (prefix->length + 7) / 8; ++i)
+    to.push_back(static_cast<char>(prefix->network.value >> (24 - 8 * i) & 0xff));
+  append_be(to, address->value, 4);
   return {};
 }
 
@@ -110,13 +142,17 @@ std::expected<void, Error> append_field(std::string& to, OptionType type, const 
       return {};
     case OptionType::domain:
     case OptionType::domains:
-      return append_domain(to, field);
+      return append_domain(to, field, nullptr);
+    case OptionType::routes:
+      return append_route(to, field);
     case OptionType::bytes: {
       const auto bytes = bytes_of_hex(field);
       if (!bytes) return std::unexpected(bytes.error());
       to += *bytes;
       return {};
     }
+    case OptionType::search:
+    case OptionType::defined:
     case OptionType::other:
       break;
   }
@@ -125,21 +161,43 @@ std::expected<void, Error> append_field(std::string& to, OptionType type, const 
 
 bool is_list(OptionType type) {
   return type == OptionType::addresses || type == OptionType::u8s || type == OptionType::u16s ||
-         type == OptionType::domains;
+         type == OptionType::domains || type == OptionType::search || type == OptionType::routes;
+}
+
+std::expected<std::string, Error> search_list_of(const std::vector<std::string>& names) {
+  std::string value;
+  Suffixes suffixes;
+  for (const std::string& name : names) {
+    if (auto appended = append_domain(value, name, &suffixes); !appended)
+      return std::unexpected(std::move(appended.error()));
+  }
+  return value;
+}
+
+// Policy filters and static routes are pairs of addresses (RFC 2132 4.3, 5.8).
+bool is_of_pairs(const KeaOption* known) {
+  return known != nullptr && (known->code == 21 || known->code == 33);
 }
 
 std::expected<std::string, Error> value_of(const OptionData& option, const KeaOption* known) {
   if (option.hex) return bytes_of_hex(option.data);
-  if (known == nullptr || known->type == OptionType::other)
-    return wrong("what its data means is not known here: give the bytes as hex");
+  OptionType type = option.type;
+  if (type == OptionType::defined) type = known == nullptr ? OptionType::other : known->type;
+  if (type == OptionType::other) return wrong("what its data means is not known here: give the bytes as hex");
   const std::vector<std::string> fields = fields_of(option.data);
-  if (fields.size() > 1 && !is_list(known->type)) return wrong("it takes one value, not several");
+  if (fields.size() > 1 && !is_list(type)) return wrong("it takes one value, not several");
+  if (is_of_pairs(known) && fields.size() % 2 != 0) return wrong("it takes pairs of addresses");
+  if (type == OptionType::search) return search_list_of(fields);
   std::string value;
   for (const std::string& field : fields) {
-    if (auto appended = append_field(value, known->type, field); !appended)
+    if (auto appended = append_field(value, type, field); !appended)
       return std::unexpected(std::move(appended.error()));
   }
   return value;
+}
+
+const KeaOption* known_as(const OptionData& option) {
+  return option.code != 0 ? named_option(option.code) : named_option(option.name);
 }
 
 std::string addresses_of(const std::vector<Ip4>& addresses) {
@@ -173,15 +231,25 @@ std::string option_of(std::uint8_t code, std::string_view value) {
   return bytes;
 }
 
+std::uint8_t option_code(const OptionData& option) {
+  const KeaOption* known = known_as(option);
+  return known != nullptr ? known->code : option.code;
+}
+
+std::expected<std::string, Error> option_value(const OptionData& option) {
+  auto value = value_of(option, known_as(option));
+  if (!value) return std::unexpected(std::move(value.error()).in(name_of(option)));
+  return value;
+}
+
 std::expected<std::string, Error> option_bytes(const OptionData& option) {
-  const KeaOption* known = option.code != 0 ? kea_option(option.code) : kea_option(option.name);
-  const std::uint8_t code = known != nullptr ? known->code : option.code;
+  const std::uint8_t code = option_code(option);
   if (code == 0) return wrong(name_of(option) + ": no option is called that: give its code");
   if (const std::string_view reserved = reserved_option(code);
-      code != 1 && code != 3 && code != 6 && code != 15 && code != 42 && !reserved.empty())
+      code != 1 && !has_subnet_key(code) && !reserved.empty())
     return wrong(name_of(option) + " " + std::string(reserved));
-  const auto value = value_of(option, known);
-  if (!value) return std::unexpected(Error(value.error()).in(name_of(option)));
+  const auto value = option_value(option);
+  if (!value) return value;
   return option_of(code, *value);
 }
 
@@ -195,15 +263,33 @@ std::expected<std::string, Error> options_bytes(const std::vector<OptionData>& o
   return all;
 }
 
-std::expected<std::string, Error> subnet_options_bytes(const Subnet& subnet) {
+std::vector<OptionData> unsaid_options(const std::vector<OptionData>& said,
+                                       const std::vector<OptionData>& further) {
+  std::vector<OptionData> unsaid;
+  for (const OptionData& option : further) {
+    const auto same = [&](const OptionData& other) { return option_code(other) == option_code(option); };
+    if (std::ranges::none_of(said, same)) unsaid.push_back(option);
+  }
+  return unsaid;
+}
+
+std::vector<OptionData> inherited_options(const Vrf& vrf, const Subnet& subnet) {
+  std::vector<OptionData> inherited = unsaid_options(subnet.options, vrf.options);
+  std::erase_if(inherited, [&](const OptionData& option) {
+    const std::uint8_t code = option_code(option);
+    return (code == 3 && !subnet.gateway.is_zero()) || (code == 6 && !subnet.dns.empty()) ||
+           (code == 15 && !subnet.domain.empty()) || (code == 42 && !subnet.ntp.empty());
+  });
+  return inherited;
+}
+
+std::expected<std::string, Error> subnet_options_bytes(const Vrf& vrf, const Subnet& subnet) {
   std::string bytes;
   std::string mask;
   append_be(mask, subnet.prefix.mask(), 4);
   const auto add = [&](std::uint8_t code, const std::string& value) {
-    const bool replaced = std::ranges::any_of(subnet.options, [&](const OptionData& option) {
-      const KeaOption* known = kea_option(option.name);
-      return option.code == code || (known != nullptr && known->code == code);
-    });
+    const bool replaced = std::ranges::any_of(
+        subnet.options, [&](const OptionData& option) { return option_code(option) == code; });
     if (!replaced && !value.empty()) bytes += option_of(code, value);
   };
   add(1, mask);
@@ -211,9 +297,12 @@ std::expected<std::string, Error> subnet_options_bytes(const Subnet& subnet) {
   add(6, addresses_of(subnet.dns));
   add(15, subnet.domain);
   add(42, addresses_of(subnet.ntp));
-  const auto further = options_bytes(subnet.options);
-  if (!further) return further;
-  return bytes + *further;
+  for (const auto& options : {subnet.options, inherited_options(vrf, subnet)}) {
+    const auto further = options_bytes(options);
+    if (!further) return further;
+    bytes += *further;
+  }
+  return bytes;
 }
 
 }  // namespace xk

@@ -19,11 +19,13 @@ namespace xk {
 // A pool, cut to what may be handed out. size = the sizes of the pieces + excluded + own.
 struct PoolParts {
   Range4 pool;
-  std::vector<Range4> pieces;  // what Kea is told
+  std::vector<Range4> pieces;  // what is handed out
   std::uint64_t excluded = 0;  // addresses in the subnet's exclude
   std::uint64_t own = 0;       // of the VRF's own addresses, those that are not excluded anyway
   [[nodiscard]] std::uint64_t size() const { return pool.size(); }
 };
 [[nodiscard]] std::vector<PoolParts> pool_parts(const Vrf& vrf, const Subnet& subnet);
+// With the VRF's own addresses, for those who ask for many subnets.
+[[nodiscard]] std::vector<PoolParts> pool_parts(const std::vector<Ip4>& own, const Subnet& subnet);
 
 }  // namespace xk

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "controlplane/model/kea_options.h"
 #include "controlplane/model/option_bytes.h"
 
 namespace xk {
@@ -99,11 +98,6 @@ std::string_view remote_of(std::string_view identity) {
   return rest.empty() ? rest : rest.substr(1);
 }
 
-std::uint8_t code_of(const OptionData& option) {
-  const KeaOption* known = kea_option(option.name);
-  return option.code != 0 || known == nullptr ? option.code : known->code;
-}
-
 }  // namespace
 
 std::string option_text(const OptionData& option) {
@@ -163,7 +157,7 @@ std::expected<StaticEntry, Error> parse_static(const StaticTexts& texts) {
   for (const std::string& text : texts.options) {
     auto option = parse_option_text(text);
     if (!option) return std::unexpected(std::move(option.error()));
-    const auto same = [&](const OptionData& other) { return code_of(other) == code_of(*option); };
+    const auto same = [&](const OptionData& other) { return option_code(other) == option_code(*option); };
     if (std::ranges::any_of(entry->options, same)) return wrong_entry("option " + text + " is there twice");
     entry->options.push_back(std::move(*option));
   }
@@ -210,7 +204,7 @@ std::expected<StaticLease, Error> render_static(const StaticEntry& entry, VrfId 
   StaticLease lease{vrf, entry.kind, entry.identity, entry.address, {}};
   if (!entry.hostname.empty()) lease.options = option_of(kHostnameOption, entry.hostname);
   for (const OptionData& option : entry.options) {
-    if (!entry.hostname.empty() && code_of(option) == kHostnameOption)
+    if (!entry.hostname.empty() && option_code(option) == kHostnameOption)
       return wrong_entry("it has a host name and option 12, which are the same");
     const auto bytes = option_bytes(option);
     if (!bytes) return std::unexpected(bytes.error());

@@ -21,12 +21,8 @@ Result<Desired> DesiredBuilder::build() {
   for (const Vrf& vrf : model_.vrfs) {
     if (id_of(vrf.name).value == 0) continue;
     // Without subnets it is only a name, or a device that has no clients yet.
-    if (vrf.engine == Engine::kea && vrf.subnets.empty()) continue;
-    if (vrf.engine == Engine::kea) {
-      add_handoff(vrf);
-    } else {
-      add_servers(vrf);
-    }
+    if (vrf.engine == Engine::kea && !vrf.subnets.empty()) add_handoff(vrf);
+    if (vrf.engine == Engine::relay) add_servers(vrf);
   }
   for (const Vrf& vrf : model_.vrfs) {
     if (id_of(vrf.name).value != 0) add_vrf_entry(vrf);
@@ -131,7 +127,7 @@ AttachmentEntry DesiredBuilder::client_entry(const Vrf& vrf, const Attachment& a
   entry.policy = attachment.option82_policy;
   entry.subnet = attachment.subnet;
   entry.link_address = attachment.subnet.network;
-  if (vrf.engine != Engine::kea) entry.relay_address = attachment.address;
+  if (vrf.engine == Engine::relay) entry.relay_address = attachment.address;
   if (const Subnet* subnet = find_subnet(vrf, attachment.subnet)) {
     entry.server_identifier =
         subnet->server_identifier.is_zero() ? subnet->gateway : subnet->server_identifier;
@@ -199,21 +195,15 @@ std::string DesiredBuilder::render(const std::string& text, const PortPlace& pla
   return rendered.value_or(std::string());
 }
 
-// What the dataplane needs to answer clients with a static lease by itself. Where that cannot be said in
-// bytes, Kea answers them.
-void DesiredBuilder::add_static_answers(const Vrf& vrf, VrfEntry& entry) {
-  if (vrf.static_by == StaticBy::kea) return;
+// What the dataplane's own replies say, by network. The error: what cannot be said in bytes.
+std::expected<std::vector<SubnetEntry>, std::string> DesiredBuilder::subnet_entries(const Vrf& vrf) {
+  std::vector<SubnetEntry> entries;
   for (const Subnet& subnet : vrf.subnets) {
-    auto options = subnet_options_bytes(subnet);
+    auto options = subnet_options_bytes(vrf, subnet);
     if (options && options->size() > kSubnetOptionsMax)
       options = std::unexpected(Error{"all options together are over 4096 bytes"});
-    if (!options) {
-      out_.impaired[entry.id].push_back(
-          "static leases are answered by its Kea, not by the dataplane: subnet " + to_string(subnet.prefix) +
-          ": " + options.error().message);
-      entry.subnets.clear();
-      return;
-    }
+    if (!options)
+      return std::unexpected("subnet " + to_string(subnet.prefix) + ": " + options.error().message);
     SubnetEntry made;
     made.prefix = subnet.prefix;
     made.server_identifier = subnet.server_identifier.is_zero() ? subnet.gateway : subnet.server_identifier;
@@ -221,9 +211,23 @@ void DesiredBuilder::add_static_answers(const Vrf& vrf, VrfEntry& entry) {
     made.renew_s = subnet.lease_time_s / 2;
     made.rebind_s = static_cast<std::uint32_t>(std::uint64_t{subnet.lease_time_s} * 7 / 8);
     made.options = std::move(*options);
-    entry.subnets.push_back(std::move(made));
+    entries.push_back(std::move(made));
   }
-  std::ranges::sort(entry.subnets, {}, [](const SubnetEntry& subnet) { return subnet.prefix; });
+  std::ranges::sort(entries, {}, &SubnetEntry::prefix);
+  return entries;
+}
+
+// What the dataplane needs to answer clients with a static lease by itself. Where that cannot be said in
+// bytes, Kea answers them.
+void DesiredBuilder::add_static_answers(const Vrf& vrf, VrfEntry& entry) {
+  if (vrf.static_by == StaticBy::kea) return;
+  auto subnets = subnet_entries(vrf);
+  if (!subnets) {
+    out_.impaired[entry.id].push_back("static leases are answered by its Kea, not by the dataplane: " +
+                                      subnets.error());
+    return;
+  }
+  entry.subnets = std::move(*subnets);
   entry.static_leases = true;
 }
 
@@ -247,6 +251,8 @@ void DesiredBuilder::add_vrf_entry(const Vrf& vrf) {
       entry.giaddr = handoff->second.host_ip;
     entry.link_selection = true;
     add_static_answers(vrf, entry);
+  } else if (vrf.engine == Engine::native) {
+    add_native(vrf, entry);
   } else {
     const VrfId elsewhere = id_of(vrf.relay.server_vrf);
     if (elsewhere.value != 0) entry.server_vrf = elsewhere;
@@ -266,6 +272,7 @@ void DesiredBuilder::finish() {
   for (const DesiredPort& port : out_.ports) out_.snapshot.ports.push_back(port.entry);
   std::ranges::sort(out_.snapshot.attachments, {}, &AttachmentEntry::id);
   std::ranges::sort(out_.snapshot.vrfs, {}, &VrfEntry::id);
+  std::ranges::sort(out_.snapshot.natives, {}, &NativeVrf::vrf);
   finish_server_side();
   out_.ids.settle();
 }

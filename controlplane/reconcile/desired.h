@@ -88,16 +88,24 @@ struct Desired {
 using RenderKea =
     std::function<Result<std::string>(const Vrf& vrf, const KeaSpec& spec, const HandoffSpec& handoff)>;
 
+// What operators have paused of a VRF.
+struct Paused {
+  std::vector<Range4> pools;  // these and what is inside of them; they may overlap
+  std::vector<PausedClient> clients;
+  friend bool operator==(const Paused&, const Paused&) = default;
+};
+
 struct DesiredInput {
   const Model& model;  // with what was discovered
   const Observed& observed;
   const IdTable& ids;
   const RenderKea& render_kea;
-  std::string hostname;                 // "{hostname}"
-  std::set<std::string> draining = {};  // VRFs that take no new clients
-  std::set<std::string> kept = {};      // VRFs that are not in the model, and keep their ids
-  const Desired* before = nullptr;      // what is in force; null: nothing is
-  std::uint64_t now_ms = 0;             // monotonic
+  std::string hostname;                       // "{hostname}"
+  std::set<std::string> draining = {};        // VRFs that take no new clients
+  std::set<std::string> kept = {};            // VRFs that are not in the model, and keep their ids
+  std::map<std::string, Paused> paused = {};  // by VRF; the native engine's part of it is made of this
+  const Desired* before = nullptr;            // what is in force; null: nothing is
+  std::uint64_t now_ms = 0;                   // monotonic
 };
 
 // Errors: sockets of ports are used up. Whatever the machine only has not got yet is pending; so is a

@@ -51,6 +51,7 @@ class DesiredBuilder {
   void pend_client(const Vrf& vrf, const Attachment& attachment, std::string reason);
   void tell_not_served();
   [[nodiscard]] std::string render(const std::string& text, const PortPlace& place, const Vrf& vrf) const;
+  [[nodiscard]] static std::expected<std::vector<SubnetEntry>, std::string> subnet_entries(const Vrf& vrf);
   void add_static_answers(const Vrf& vrf, VrfEntry& entry);
   void add_vrf_entry(const Vrf& vrf);
   void finish();
@@ -58,6 +59,9 @@ class DesiredBuilder {
   // desired_kea.cpp
   void add_handoff(const Vrf& vrf);
   void add_kea(const Vrf& vrf, const HandoffSpec& handoff);
+
+  // desired_native.cpp
+  void add_native(const Vrf& vrf, VrfEntry& entry);
 
   // desired_relay.cpp
   void add_servers(const Vrf& vrf);

@@ -167,7 +167,7 @@ class Discoverer {
     subnet.prefix = prefix;
     subnet.gateway = gateway;
     subnet.server_identifier = gateway;
-    if (engine == Engine::kea) subnet.pools = pools_of(out_.model.discovery.pool, prefix, held);
+    if (engine != Engine::relay) subnet.pools = pools_of(out_.model.discovery.pool, prefix, held);
     return subnet;
   }
 

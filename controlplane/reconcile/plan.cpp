@@ -278,7 +278,7 @@ class Planner {
 }  // namespace
 
 bool same_forwarding(const Snapshot& a, const Snapshot& b) {
-  return a.ports == b.ports && a.attachments == b.attachments && a.vrfs == b.vrfs;
+  return a.ports == b.ports && a.attachments == b.attachments && a.vrfs == b.vrfs && a.natives == b.natives;
 }
 
 std::vector<Step> plan(const Desired& desired, const Observed& observed) {

@@ -199,6 +199,7 @@ Result<Desired> Reconciler::desire(const Observed& observed, const Named& named,
                                .hostname = setup_.hostname,
                                .draining = named.admin.all(AdminState::draining),
                                .kept = std::move(kept),
+                               .paused = setup_.paused ? setup_.paused() : std::map<std::string, Paused>{},
                                .before = model_ ? &desired_ : nullptr,
                                .now_ms = setup_.machine.now_ms()});
   if (!desired) return desired;

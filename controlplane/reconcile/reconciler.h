@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -50,6 +51,8 @@ class Reconciler {
     std::string ids_path;
     std::string admin_path;
     std::string hostname;
+    // What operators have paused, by VRF; refresh() after a change of it.
+    std::function<std::map<std::string, Paused>()> paused = {};
   };
   explicit Reconciler(Setup setup) : setup_(std::move(setup)), executor_(setup_.machine) {}
 

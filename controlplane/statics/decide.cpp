@@ -68,7 +68,7 @@ Decision decide(const StaticEntry& entry, const Model& model, const StaticLeases
     refuse("there is no VRF '" + entry.vrf + "'");
     return decision;
   }
-  if (vrf->engine != Engine::kea) {
+  if (vrf->engine == Engine::relay) {
     refuse("VRF '" + entry.vrf + "' is relayed to servers elsewhere: static leases are theirs to give");
     return decision;
   }

@@ -218,19 +218,16 @@ binary = "/k"
   EXPECT_EQ(vrf.device, "vrf-red");
   EXPECT_EQ(vrf.kea, (KeaSettings{"kea", "/t.json", "/k"}));
   EXPECT_EQ(vrf.relay.vss, (VssEntry{true, 1, std::string("\x00\x00\x5e\x00\x00\x00\x2a", 7)}));
-  const Subnet expected{
-      .id = 0x0a000000,
-      .prefix = {Ip4{0x0a000000}, 24},
-      .pools = {{Ip4{0x0a00000a}, Ip4{0x0a000014}}, {Ip4{0x0a00001e}, Ip4{0x0a00001e}}},
-      .exclude = {},
-      .gateway = {},
-      .server_identifier = Ip4{0x0a090909},
-      .dns = {Ip4{0x0a000002}},
-      .domain = "example.net",
-      .ntp = {Ip4{0x0a000003}, Ip4{0x0a000004}},
-      .lease_time_s = 60,
-      .options = {{"interface-mtu", 0, "1400", false}, {"", 224, "C0a8", true}, {"", 66, "tftp", false}},
-      .origin = {}};
+  Subnet expected;
+  expected.id = 0x0a000000;
+  expected.prefix = {Ip4{0x0a000000}, 24};
+  expected.pools = {{Ip4{0x0a00000a}, Ip4{0x0a000014}}, {Ip4{0x0a00001e}, Ip4{0x0a00001e}}};
+  expected.server_identifier = Ip4{0x0a090909};
+  expected.dns = {Ip4{0x0a000002}};
+  expected.domain = "example.net";
+  expected.ntp = {Ip4{0x0a000003}, Ip4{0x0a000004}};
+  expected.lease_time_s = 60;
+  expected.options = {{"interface-mtu", 0, "1400", false}, {"", 224, "C0a8", true}, {"", 66, "tftp", false}};
   EXPECT_EQ(vrf.subnets, std::vector<Subnet>{expected});
 }
 

@@ -84,8 +84,6 @@ TEST(ConfigDiscovery, ServersAreNeededWhereTheyAnswer) {
   EXPECT_THAT(mistakes_in("[discovery]\nengine = \"relay\"\n"), IsEmpty()) << "while it is off";
   EXPECT_THAT(mistakes_in("[[vrf]]\nname = \"a\"\ndevice = \"v\"\ndiscover = true\nengine = \"relay\"\n"),
               ElementsAre(HasSubstr("engine = \"relay\" needs [vrf.relay] servers")));
-  EXPECT_THAT(mistakes_in("[discovery]\nenabled = true\nengine = \"native\"\n"),
-              ElementsAre(HasSubstr("f:3:10: engine: \"native\" is not served")));
 }
 
 TEST(ConfigDiscovery, KeysOfTheOtherEngine) {
@@ -93,6 +91,30 @@ TEST(ConfigDiscovery, KeysOfTheOtherEngine) {
               ElementsAre(HasSubstr("f:3:8: pool: means nothing here; it is for engine = \"kea\"")));
   EXPECT_THAT(mistakes_in("[discovery]\n[discovery.relay]\nservers = [\"192.0.2.1\"]\n"),
               ElementsAre(HasSubstr("f:3:11: servers: means nothing here; it is for engine = \"relay\"")));
+}
+
+TEST(ConfigDiscovery, TheNativeEngine) {
+  const Discovery found = model_of(R"([[options]]
+code = 26
+data = "1400"
+[discovery]
+enabled = true
+engine = "native"
+pool = "10-20"
+dns = ["192.0.2.53"]
+[discovery.native]
+rapid_commit = true
+)")
+                              .discovery;
+  EXPECT_EQ(found.vrf.engine, Engine::native);
+  EXPECT_TRUE(found.vrf.native.rapid_commit);
+  EXPECT_EQ(found.subnet.dns.size(), 1u);
+  EXPECT_EQ(found.vrf.options.size(), 1u);
+  EXPECT_THAT(mistakes_in("[discovery]\nengine = \"native\"\n[discovery.relay]\nhops_max = 4\n"),
+              ElementsAre(HasSubstr("f:3:1: [discovery.relay] means nothing here; it is for engine = "
+                                    "\"kea\" or \"relay\"")));
+  EXPECT_THAT(mistakes_in("[discovery]\n[discovery.native]\nbootp = true\n"),
+              ElementsAre(HasSubstr("f:2:1: [discovery.native] means nothing here")));
 }
 
 TEST(ConfigDiscovery, PoolRules) {

@@ -90,11 +90,13 @@ TEST(ConfigDocuments, ShippedFileIsGoodWhenUncommented) {
   EXPECT_EQ(dataplane.lcores.size(), 1u);
   dataplane.lcores.clear();
   EXPECT_EQ(dataplane, Model{}.dataplane);
-  ASSERT_EQ(model.vrfs.size(), 2u);
+  ASSERT_EQ(model.vrfs.size(), 3u);
   EXPECT_EQ(model.vrfs[0].kea, KeaSettings{});
   EXPECT_EQ(model.vrfs[0].queue_depth, Vrf{}.queue_depth);
   EXPECT_EQ(model.vrfs[0].subnets.at(0).lease_time_s, Subnet{}.lease_time_s);
-  EXPECT_EQ(model.vrfs[1].relay.hops_max, RelaySettings{}.hops_max);
+  EXPECT_EQ(model.vrfs[1].native, NativeSettings{});
+  EXPECT_EQ(model.vrfs[1].classes.size(), 1u);
+  EXPECT_EQ(model.vrfs[2].relay.hops_max, RelaySettings{}.hops_max);
 }
 
 // The keys written in each table of a file: "vrf.subnet" -> {"prefix", ...}.
@@ -163,7 +165,27 @@ std::string context_of(std::string_view section, std::string_view key) {
   }
   if (section == "vrf" && key == "discover") return "[[vrf]]\nname = \"x\"\ndevice = \"vrf-x\"\n";
   if (section == "vrf") return names_itself ? "[[vrf]]\n" : "[[vrf]]\nname = \"x\"\n";
-  const std::string subnet = "[[vrf]]\nname = \"x\"\n[[vrf.subnet]]\n";
+  const bool native_key =
+      key == "lease_time_max_s" || key == "network" || key == "next_server" || key == "boot_file";
+  const std::string native = "[[vrf]]\nname = \"x\"\nengine = \"native\"\n";
+  if (section == "vrf.native") return native + "[vrf.native]\n";
+  if (section == "vrf.class") {
+    return native + "[[vrf.class]]\nmatch = [{key = \"mac\", begins = \"02\"}]\n" +
+           (key == "name" ? "" : "name = \"c\"\n");
+  }
+  if (section == "vrf.class.match") {
+    const std::string match = native + "[[vrf.class]]\nname = \"c\"\n[[vrf.class.match]]\n";
+    if (key == "key") return match + "present = true\n";
+    if (key == "code") return match + "key = \"option\"\npresent = true\n";
+    return match + "key = \"vendor_class\"\n";
+  }
+  if (section == "vrf.subnet.pool") {
+    return native + "[[vrf.class]]\nname = \"phones\"\nmatch = [{key = \"mac\", begins = \"02\"}]\n" +
+           "[[vrf.subnet]]\nprefix = \"10.0.0.0/24\"\ngateway = \"10.0.0.1\"\n[[vrf.subnet.pool]]\n" +
+           (key == "range" ? "" : "range = \"10.0.0.9\"\n");
+  }
+  const std::string subnet =
+      (native_key ? native : "[[vrf]]\nname = \"x\"\n") + std::string("[[vrf.subnet]]\n");
   if (section == "vrf.subnet") {
     return subnet + (names_itself ? "" : "prefix = \"10.0.0.0/24\"\n") +
            (key == "gateway" ? "" : "gateway = \"10.0.0.1\"\n");
@@ -171,6 +193,7 @@ std::string context_of(std::string_view section, std::string_view key) {
   if (section == "vrf.subnet.options") {
     const std::string other = key == "data"   ? "code = 26\n"
                               : key == "hex"  ? "code = 224\n"
+                              : key == "type" ? "code = 224\ndata = \"10.0.0.9\"\n"
                               : key == "name" ? "data = \"1400\"\n"
                                               : "hex = \"00\"\n";
     return subnet + "prefix = \"10.0.0.0/24\"\ngateway = \"10.0.0.1\"\n[[vrf.subnet.options]]\n" + other;

@@ -41,7 +41,7 @@ circuit_id = "{port}:{vlan}"
 
 [[vrf]]
 name = "red"
-engine = "native"
+engine = "dnsmasq"
 
 [[vrf]]
 name = "red"
@@ -80,7 +80,7 @@ name = "red"
 
 TEST(ConfigMistakes, AllAtOnceEachAtItsPlace) {
   const std::vector<std::string> expected{
-      R"(f:1:1: unknown key "colour" at the top of the file; allowed: [appliance], [dataplane], [store], [ha], [[port]], [option82], [discovery], [[vrf]])",
+      R"(f:1:1: unknown key "colour" at the top of the file; allowed: [appliance], [dataplane], [store], [ha], [[port]], [option82], [[options]], [discovery], [[vrf]])",
       R"(f:4:1: unknown key "nmae" in [appliance] (did you mean "name"?); allowed: name, hostname, state_dir, run_dir, bpf_dir, api_socket, api_socket_mode, api_group, metrics_address, log_level, handoff_prefix)",
       R"(f:5:8: name: "1st" is no name; allowed: letters, digits, "-" and "_", a letter first)",
       R"(f:6:19: api_socket_mode: found an integer; expected an octal mode in quotes, as in "0600")",
@@ -96,14 +96,14 @@ TEST(ConfigMistakes, AllAtOnceEachAtItsPlace) {
       R"(f:24:1: [[port]] with driver = "ethdev" has no device, which it needs)",
       R"(f:25:8: name: "an-interface-name-too-long" has 26 characters; 1 to 15 are allowed in an interface name)",
       R"(f:29:14: circuit_id: "{port}:{vlan}" has unknown placeholder {vlan}; there are {port}, {svlan}, {cvlan}, {vrf}, {mac} and {hostname})",
-      R"(f:33:10: engine: "native" is not served in this version; allowed: "kea", "relay")",
+      R"(f:33:10: engine: "dnsmasq" is not known; allowed: "kea", "relay", "native")",
       R"(f:36:8: name: VRF "red" is there already, in line 32; each name is allowed once)",
       R"(f:39:12: prefix: "10.0.0.5/24" has host bits that are not zero; the network is "10.0.0.0/24")",
       R"(f:43:13: gateway: "10.2.0.1" is no host address of 10.1.0.0/24; allowed: 10.1.0.1 to 10.1.0.254)",
       R"(f:44:34: pools: "10.1.0.10-10.1.0.300" is no range; it is two addresses, as in "10.0.0.100-10.0.0.199", or one)",
       R"(f:44:58: pools: "10.1.0.15-10.1.0.30" overlaps "10.1.0.1-10.1.0.20" in line 44; pools must not overlap)",
-      R"(f:45:22: name: "domain-serach" is no option that Kea has a name for (did you mean "domain-search"?); give others by code with hex)",
-      R"(f:45:72: data: Kea has no definition for option 224, so it cannot tell what the text means; give the bytes as hex)",
+      R"(f:45:22: name: "domain-serach" is no name of an option (did you mean "domain-search"?); give others by code)",
+      R"(f:45:72: data: option 224 has no name, so what the text means is not known; say it by type, or give the bytes as hex)",
       R"(f:48:12: prefix: "10.1.0.128/25" overlaps "10.1.0.0/24" in line 42; subnets of one VRF must not overlap, those of different VRFs may)",
       R"(f:53:10: vlan: found a number with a fraction, where 200.300 is 200.3; two tags are written in quotes, as in "200.300")",
       R"(f:58:10: vlan: VLAN 4095 is reserved (802.1Q table 9-2); allowed: 1 to 4094)",

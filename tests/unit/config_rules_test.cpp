@@ -30,14 +30,15 @@ TEST(ConfigRules, KeysOfTheWrongPlace) {
   expect_mistake(
       "buffers = 4\n",
       "unknown key \"buffers\" at the top of the file; there is one in [dataplane]; allowed: [appliance], "
-      "[dataplane], [store], [ha], [[port]], [option82], [discovery], [[vrf]]");
+      "[dataplane], [store], [ha], [[port]], [option82], [[options]], [discovery], [[vrf]]");
   expect_mistake("[vfr]\n",
                  "unknown key \"vfr\" at the top of the file (did you mean \"vrf\"?); allowed: [appliance], "
-                 "[dataplane], [store], [ha], [[port]], [option82], [discovery], [[vrf]]");
-  expect_mistake("[[vrf]]\nname = \"red\"\nservers = []\n",
-                 "unknown key \"servers\" in [vrf]; there is one in [vrf.relay]; allowed: name, device, "
-                 "discover, engine, "
-                 "queue_depth, static_by, paused_renewals, subnet, attachment, relay, kea");
+                 "[dataplane], [store], [ha], [[port]], [option82], [[options]], [discovery], [[vrf]]");
+  expect_mistake(
+      "[[vrf]]\nname = \"red\"\nservers = []\n",
+      "unknown key \"servers\" in [vrf]; there is one in [vrf.relay]; allowed: name, device, "
+      "discover, engine, "
+      "queue_depth, static_by, paused_renewals, options, class, subnet, attachment, relay, kea, native");
   expect_mistake(
       in_kea_attachment("template = \"x\"\n"),
       "unknown key \"template\" in [vrf.attachment]; there is one in [vrf.kea]; allowed: interface, vlan, "
@@ -290,8 +291,7 @@ TEST(ConfigRules, Pools) {
   EXPECT_EQ(mistakes_in(with("\"10.0.0.0-10.0.0.255\"")).size(), 2u);
   expect_mistake(with("\"10.0.0.254-10.0.0.255\""),
                  "pools: \"10.0.0.254-10.0.0.255\" holds 10.0.0.255, the subnet's broadcast address, which "
-                 "Kea would hand "
-                 "out; leave it out of the pool");
+                 "no client can have; leave it out of the pool");
   expect_mistake(with("\"10.0.0.200-10.0.1.10\""),
                  "pools: \"10.0.0.200-10.0.1.10\" is not inside the subnet; allowed: 10.0.0.1 to 10.0.0.254");
   expect_mistake(
@@ -364,9 +364,10 @@ TEST(ConfigRules, Options) {
               ElementsAre(HasSubstr("has 256 bytes; an option has at most 255")));
   expect_mistake(with("{name = \"interface-mtu\", data = \"1\"}, {code = 26, data = \"2\"}"),
                  "option 26 is there already, in line 6; each is allowed once a subnet");
-  expect_mistake(
-      with("{nam = \"interface-mtu\", code = 26, data = \"1\"}"),
-      "unknown key \"nam\" in [vrf.subnet.options] (did you mean \"name\"?); allowed: name, code, data, hex");
+  expect_mistake(with("{nam = \"interface-mtu\", code = 26, data = \"1\"}"),
+                 "unknown key \"nam\" in [vrf.subnet.options] (did you mean \"name\"?); allowed: name, code, "
+                 "data, type, "
+                 "hex");
 }
 
 TEST(ConfigRules, Vlans) {
@@ -627,15 +628,14 @@ TEST(ConfigRules, KeysOfTheOtherEngine) {
   const std::string relay_subnet =
       "[[vrf]]\nname = \"b\"\nengine = \"relay\"\n[[vrf.subnet]]\nprefix = \"10.0.0.0/24\"\n"
       "gateway = \"10.0.0.1\"\n";
-  expect_mistake(relay_subnet + "pools = []\n", other("pools:", "kea", "relay"));
-  expect_mistake(relay_subnet + "lease_time_s = 60\n", other("lease_time_s:", "kea", "relay"));
+  expect_mistake(relay_subnet + "pools = []\n", other("pools:", "kea\" or \"native", "relay"));
+  expect_mistake(relay_subnet + "lease_time_s = 60\n", other("lease_time_s:", "kea\" or \"native", "relay"));
   expect_mistake(relay_subnet + "options = [{code = 26, data = \"1\"}]\n",
-                 other("[vrf.subnet.options]", "kea", "relay"));
+                 other("[vrf.subnet.options]", "kea\" or \"native", "relay"));
 }
 
 TEST(ConfigRules, Engines) {
-  expect_mistake("[[vrf]]\nname = \"a\"\nengine = \"native\"\n",
-                 "engine: \"native\" is not served in this version; allowed: \"kea\", \"relay\"");
+  expect_good("[[vrf]]\nname = \"a\"\nengine = \"native\"\n");
   EXPECT_THAT(mistakes_in("[[vrf]]\nname = \"a\"\nengine = \"dnsmasq\"\n"),
               ElementsAre(HasSubstr("engine: \"dnsmasq\" is not known; allowed: ")));
 }

@@ -40,6 +40,42 @@ TEST(OptionBytes, OfEveryType) {
   for (const auto& [option, hex] : cases) EXPECT_EQ(hex_of(option), hex) << option.name;
 }
 
+TEST(OptionBytes, OfATypeThatIsSaid) {
+  const std::vector<std::pair<OptionData, std::string>> cases = {
+      {{"", 224, "10.0.0.1", false, OptionType::address}, "e0040a000001"},
+      {{"", 224, "7", false, OptionType::u8}, "e00107"},
+      {{"", 224, "a, b", false, OptionType::text}, "it takes one value"},
+      {{"", 26, "1", false, OptionType::u32}, "1a0400000001"},
+      {{"tftp-server-addresses", 0, "10.0.0.1, 10.0.0.2", false}, "96080a0000010a000002"},
+      {{"ipv6-only-preferred", 0, "300", false}, "6c040000012c"},
+  };
+  for (const auto& [option, hex] : cases) EXPECT_THAT(hex_of(option), HasSubstr(hex));
+}
+
+// RFC 3442: of the destination as many bytes as its length needs.
+TEST(OptionBytes, Routes) {
+  const auto routes = [](std::string text) {
+    return hex_of({"classless-static-routes", 0, std::move(text), false});
+  };
+  EXPECT_EQ(routes("0.0.0.0/0 10.0.0.1"), "7905000a000001");
+  EXPECT_EQ(routes("10.0.0.0/8 via 10.0.0.1, 10.17.0.0/16 - 10.0.0.2"), "790d080a0a000001100a110a000002");
+  EXPECT_EQ(routes("10.27.128.0/17 10.0.0.1"), "7908110a1b800a000001");
+  EXPECT_EQ(routes("10.0.0.5/32 0.0.0.0"), "7909200a00000500000000");
+  for (const char* bad : {"", "10.0.0.0/8", "10.0.0.1/8 10.0.0.1", "10.0.0.0/8 x", "10.0.0.0/8 10.0.0.1 2"})
+    EXPECT_THAT(routes(bad), HasSubstr("is no route")) << bad;
+}
+
+// RFC 3397 2, RFC 1035 4.1.4: names that end as earlier ones point there.
+TEST(OptionBytes, SearchListsAreCompressed) {
+  EXPECT_EQ(hex_of({"domain-search", 0, "eng.apple.com, marketing.apple.com", false}),
+            "771b"
+            "03656e67056170706c6503636f6d00"
+            "096d61726b6574696e67c004");
+  EXPECT_EQ(hex_of({"domain-search", 0, "a.b, a.b", false}), "77070161016200c000");
+  EXPECT_THAT(hex_of({"domain-search", 0, "a..b", false}), HasSubstr("no domain name"));
+  EXPECT_THAT(hex_of({"static-routes", 0, "10.0.0.1", false}), HasSubstr("pairs of addresses"));
+}
+
 TEST(OptionBytes, SaysWhatIsWrong) {
   EXPECT_THAT(hex_of({"interface-mtu", 0, "65536", false}), HasSubstr("is no number from 0 to 65535"));
   EXPECT_THAT(hex_of({"broadcast-address", 0, "10.0.0.1,10.0.0.2", false}),
@@ -66,14 +102,14 @@ TEST(OptionBytes, OfASubnet) {
   subnet.dns = {Ip4{0x0a000002}};
   subnet.domain = "lan";
   subnet.options = {{"ntp-servers", 0, "10.0.0.3", false}};
-  EXPECT_EQ(hex_of_bytes(subnet_options_bytes(subnet).value()),
+  EXPECT_EQ(hex_of_bytes(subnet_options_bytes(Vrf{}, subnet).value()),
             "0104ffffff00"
             "03040a000001"
             "06040a000002"
             "0f036c616e"
             "2a040a000003");
   subnet.ntp = {Ip4{0x0a000009}};
-  EXPECT_EQ(hex_of_bytes(subnet_options_bytes(subnet).value()).find("2a040a000009"), std::string::npos)
+  EXPECT_EQ(hex_of_bytes(subnet_options_bytes(Vrf{}, subnet).value()).find("2a040a000009"), std::string::npos)
       << "the option takes the place of the key";
 }
 
