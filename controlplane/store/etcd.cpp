@@ -145,17 +145,11 @@ StoreResult<SessionId> EtcdStore::open_session(std::chrono::seconds time_to_live
   if (time_to_live.count() < 1) {
     return std::unexpected(StoreError{Fault::rejected, {"a session lives a second or longer"}});
   }
-  pb::LeaseGrantRequest request;
-  request.set_ttl(time_to_live.count());
-  request.set_id(random_lease());
-  pb::LeaseGrantResponse response;
-  int attempts = 0;
-  const auto done = cluster_->ask("open a session", request, response, &attempts);
-  // The number is random: where it is there already, an attempt before had been done.
-  const bool there =
-      !done && attempts > 1 && done.error().error.message.find("already exists") != std::string::npos;
-  if (!done && !there) return std::unexpected(done.error());
-  return request.id();
+  const SessionId session = random_lease();
+  auto done =
+      grant_lease(*cluster_, "open a session", cluster_->options().call_timeout, session, time_to_live);
+  if (!done) return std::unexpected(std::move(done.error()));
+  return session;
 }
 
 StoreResult<> EtcdStore::keep_alive(SessionId session, std::chrono::milliseconds time) {

@@ -19,6 +19,17 @@ SessionId random_lease() {
   return any(device);
 }
 
+StoreResult<> grant_lease(EtcdCluster& cluster, const std::string& what, std::chrono::milliseconds time,
+                          SessionId lease, std::chrono::seconds time_to_live) {
+  pb::LeaseGrantRequest request;
+  request.set_ttl(time_to_live.count());
+  request.set_id(lease);
+  pb::LeaseGrantResponse response;
+  auto done = cluster.ask(what, time, request, response);
+  if (!done && done.error().error.message.find("lease already exists") != std::string::npos) return {};
+  return done;
+}
+
 EtcdFence::EtcdFence(EtcdCluster& cluster) : cluster_(cluster) {
   char name[32];
   std::snprintf(name, sizeof name, "%016llx", static_cast<unsigned long long>(random_lease()));
@@ -28,13 +39,14 @@ EtcdFence::EtcdFence(EtcdCluster& cluster) : cluster_(cluster) {
 StoreResult<> EtcdFence::renew() {
   revision_ = 0;
   const auto time = cluster_.options().call_timeout / 4;
+  // One number until it is answered: else every lost answer would leave a lease behind.
   if (lease_ == 0) {
-    pb::LeaseGrantRequest grant;
-    grant.set_ttl(kLeaseTime.count());
-    grant.set_id(random_lease());
-    pb::LeaseGrantResponse granted;
-    if (auto done = cluster_.ask("begin to write", time, grant, granted); !done) return done;
-    lease_ = grant.id();
+    lease_ = random_lease();
+    granted_ = false;
+  }
+  if (!granted_) {
+    if (auto done = grant_lease(cluster_, "begin to write", time, lease_, kLeaseTime); !done) return done;
+    granted_ = true;
     keep_alive_at_ = std::chrono::steady_clock::now() + kKeepAliveAfter;
   }
   pb::TxnRequest request;

@@ -31,10 +31,15 @@ class EtcdFence {
   EtcdCluster& cluster_;
   std::string key_;
   Revision revision_ = 0;
-  SessionId lease_ = 0;
+  SessionId lease_ = 0;  // 0: another is begun with
+  bool granted_ = false;
   std::chrono::steady_clock::time_point keep_alive_at_;
 };
 
 [[nodiscard]] SessionId random_lease();
+// Has etcd make the lease. Its number is random: where it is there already, a request before had been done.
+[[nodiscard]] StoreResult<> grant_lease(EtcdCluster& cluster, const std::string& what,
+                                        std::chrono::milliseconds time, SessionId lease,
+                                        std::chrono::seconds time_to_live);
 
 }  // namespace xk::store

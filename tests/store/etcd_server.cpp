@@ -1,32 +1,31 @@
 #include "tests/store/etcd_server.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
-#include <thread>
 
 namespace xk::store {
 namespace {
 
-// A port that nobody has now.
-int free_port() {
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  const bool ok = ::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
-                  ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-  ::close(socket);
-  if (!ok) std::abort();
-  return ntohs(address.sin_port);
+constexpr std::size_t kMembersMax = 4;
+
+// Of 127.0.0.0/8, by the process: nobody else listens there, and no connection begins there (those to it come
+// from 127.0.0.1), so that its ports are free also while the member is down.
+std::string address_of(std::size_t node) {
+  const auto host = static_cast<std::uint32_t>(::getpid()) * kMembersMax + node;
+  return "127." + std::to_string(host >> 16 & 0xff) + "." + std::to_string(host >> 8 & 0xff) + "." +
+         std::to_string(host & 0xff);
+}
+
+// Two ports for each of the clusters of this process.
+int next_port() {
+  static int port = 20'000;
+  return std::exchange(port, port + 2);
 }
 
 void shell(const std::string& command) {
@@ -39,12 +38,7 @@ void shell(const std::string& command) {
 class OnEtcd : public Backend {
  public:
   explicit OnEtcd(EtcdServers& servers) : servers_(servers) {}
-  StoreResult<std::unique_ptr<Store>> open() override {
-    EtcdOptions options = servers_.options();
-    // Hundreds of changes of one key go one after the other: a slow disk is no failure here.
-    options.call_timeout = std::chrono::seconds(60);
-    return open_etcd(options);
-  }
+  StoreResult<std::unique_ptr<Store>> open() override { return open_etcd(servers_.options()); }
 
  private:
   EtcdServers& servers_;
@@ -52,33 +46,31 @@ class OnEtcd : public Backend {
 
 }  // namespace
 
-EtcdServers::EtcdServers(std::size_t count, bool tls) : tls_(tls), nodes_(count) {
+EtcdServers::EtcdServers(std::size_t count, bool tls) : tls_(tls), port_(next_port()), pids_(count) {
+  if (count > kMembersMax) std::abort();
   if (tls_) make_certificates();
-  for (auto& node : nodes_) {
-    node.client_port = free_port();
-    node.peer_port = free_port();
-  }
-  for (std::size_t i = 0; i < nodes_.size(); ++i) start(i);
+  for (std::size_t i = 0; i < pids_.size(); ++i) start(i);
   wait_until_ready();
 }
 
 EtcdServers::~EtcdServers() {
-  for (std::size_t i = 0; i < nodes_.size(); ++i) kill(i);
+  for (std::size_t i = 0; i < pids_.size(); ++i) kill(i);
 }
 
-std::string EtcdServers::url(int port) const {
-  return (tls_ ? "https://127.0.0.1:" : "http://127.0.0.1:") + std::to_string(port);
+std::string EtcdServers::url(std::size_t node) const {
+  return (tls_ ? "https://" : "http://") + address_of(node) + ":" + std::to_string(port_);
+}
+std::string EtcdServers::peer_url(std::size_t node) const {
+  return "http://" + address_of(node) + ":" + std::to_string(port_ + 1);
 }
 
 std::vector<std::string> EtcdServers::arguments(std::size_t node) const {
   std::string cluster;
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    cluster += (i == 0 ? "n" : ",n") + std::to_string(i) +
-               "=http://127.0.0.1:" + std::to_string(nodes_[i].peer_port);
-  }
+  for (std::size_t i = 0; i < pids_.size(); ++i)
+    cluster += (i == 0 ? "n" : ",n") + std::to_string(i) + "=" + peer_url(i);
   const std::string name = "n" + std::to_string(node);
-  const std::string peer = "http://127.0.0.1:" + std::to_string(nodes_[node].peer_port);
-  const std::string client = url(nodes_[node].client_port);
+  const std::string peer = peer_url(node);
+  const std::string client = url(node);
   std::vector<std::string> out = {"/usr/bin/etcd",
                                   "--name=" + name,
                                   "--data-dir=" + file(name),
@@ -116,13 +108,13 @@ void EtcdServers::start(std::size_t node) {
     ::execv(pointers[0], pointers.data());
     ::_exit(127);
   }
-  nodes_[node].pid = pid;
+  pids_[node] = pid;
 }
 
-void EtcdServers::send(std::size_t node, int number) { ::kill(nodes_[node].pid, number); }
+void EtcdServers::send(std::size_t node, int number) { ::kill(pids_[node], number); }
 
 void EtcdServers::kill(std::size_t node) {
-  const pid_t pid = std::exchange(nodes_[node].pid, 0);
+  const pid_t pid = std::exchange(pids_[node], 0);
   if (pid <= 0) return;
   ::kill(pid, SIGKILL);
   ::waitpid(pid, nullptr, 0);
@@ -130,7 +122,8 @@ void EtcdServers::kill(std::size_t node) {
 
 EtcdOptions EtcdServers::options() const {
   EtcdOptions out;
-  for (const auto& node : nodes_) out.endpoints.push_back(url(node.client_port));
+  out.call_timeout = 2 * kPatience;
+  for (std::size_t i = 0; i < pids_.size(); ++i) out.endpoints.push_back(url(i));
   if (tls_) {
     out.ca_file = file("ca.pem");
     out.certificate_file = file("client.pem");
@@ -142,10 +135,11 @@ EtcdOptions EtcdServers::options() const {
 std::string EtcdServers::etcdctl(const std::string& arguments) const {
   const EtcdOptions with = options();
   std::string endpoints;
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    if (nodes_[i].pid > 0) endpoints += (endpoints.empty() ? "" : ",") + with.endpoints[i];
+  for (std::size_t i = 0; i < pids_.size(); ++i) {
+    if (pids_[i] > 0) endpoints += (endpoints.empty() ? "" : ",") + with.endpoints[i];
   }
-  std::string command = "ETCDCTL_API=3 /usr/bin/etcdctl --endpoints=" + endpoints;
+  std::string command =
+      "ETCDCTL_API=3 /usr/bin/etcdctl --dial-timeout=30s --command-timeout=30s --endpoints=" + endpoints;
   if (tls_)
     command += " --cacert=" + with.ca_file + " --cert=" + with.certificate_file + " --key=" + with.key_file;
   FILE* pipe = ::popen((command + " " + arguments + " 2>&1").c_str(), "r");
@@ -158,19 +152,25 @@ std::string EtcdServers::etcdctl(const std::string& arguments) const {
 }
 
 std::size_t EtcdServers::leader() const {
-  // "ENDPOINT, ID, VERSION, SIZE, IS LEADER, ..." a line
-  const std::string table = etcdctl("endpoint status");
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    const auto line = table.find(url(nodes_[i].client_port) + ",");
-    if (line == std::string::npos) continue;
-    if (table.substr(line, table.find('\n', line) - line).find(", true,") != std::string::npos) return i;
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  std::string table;
+  while (std::chrono::steady_clock::now() < deadline) {
+    // "ENDPOINT, ID, VERSION, SIZE, IS LEADER, ..." a line
+    table = etcdctl("endpoint status");
+    for (std::size_t i = 0; i < pids_.size(); ++i) {
+      const auto line = table.find(url(i) + ",");
+      if (line == std::string::npos) continue;
+      if (table.substr(line, table.find('\n', line) - line).find(", true,") != std::string::npos) return i;
+    }
   }
   ADD_FAILURE() << "no leader: " << table;
   return 0;
 }
 
 void EtcdServers::wait_until_ready() const {
-  const auto store = open_etcd(options());
+  EtcdOptions quick = options();
+  quick.call_timeout = std::chrono::seconds(5);
+  const auto store = open_etcd(quick);
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   std::string last;
   while (std::chrono::steady_clock::now() < deadline) {
@@ -193,7 +193,8 @@ void EtcdServers::make_certificates() const {
   for (const std::string name : {"server", "client"}) {
     shell(in + "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=" + name +
           " -keyout " + name + ".key -out " + name + ".csr" + quiet);
-    shell(in + "printf 'subjectAltName=IP:127.0.0.1\\n' >" + name + ".ext && openssl x509 -req -in " + name +
+    shell(in + "printf 'subjectAltName=IP:" + address_of(0) + "\\n' >" + name +
+          ".ext && openssl x509 -req -in " + name +
           ".csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile " + name + ".ext -out " + name +
           ".pem" + quiet);
   }

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <fstream>
+#include <future>
 #include <latch>
 #include <map>
 #include <set>
@@ -34,11 +35,52 @@ Committed insist(Store& store, const Transaction& transaction) {
   }
 }
 
-std::string value_of(Store& store, const std::string& key) {
-  const auto page = store.range({key, {}, 0, 0});
-  EXPECT_TRUE(page) << message_of(page.error());
-  return page && !page->items.empty() ? page->items[0].value : "";
+// The same for a read.
+std::vector<KeyValue> insist(Store& store, const Range& range) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (true) {
+    auto page = store.range(range);
+    if (page) return std::move(page->items);
+    EXPECT_EQ(page.error().fault, Fault::unavailable) << message_of(page.error());
+    if (std::chrono::steady_clock::now() > deadline) {
+      ADD_FAILURE() << "not read in time: " << message_of(page.error());
+      return {};
+    }
+  }
 }
+
+std::string value_of(Store& store, const std::string& key) {
+  const auto items = insist(store, {key, {}, 0, 0});
+  return items.empty() ? "" : items[0].value;
+}
+
+// Waits for what the store looks after itself.
+template <typename IsSo>
+Health health_when(const Store& store, IsSo is_so) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  Health health = store.health();
+  while (!is_so(health) && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    health = store.health();
+  }
+  return health;
+}
+bool is_available(const Health& health) { return health.available; }
+
+// Has a member stand still for as long as this lives.
+class Frozen {
+ public:
+  Frozen(EtcdServers& servers, std::size_t node) : servers_(servers), node_(node) {
+    servers_.send(node_, SIGSTOP);
+  }
+  ~Frozen() { servers_.send(node_, SIGCONT); }
+  Frozen(const Frozen&) = delete;
+  Frozen& operator=(const Frozen&) = delete;
+
+ private:
+  EtcdServers& servers_;
+  std::size_t node_;
+};
 
 TEST(Etcd, LeaderKilledUnderLoad) {
   EtcdServers servers(3);
@@ -67,10 +109,8 @@ TEST(Etcd, LeaderKilledUnderLoad) {
   }
   all_done.wait();
   const Revision last = insist(*store, just({put("kend", "")})).revision;
-  const auto page = store->range({"k", "l", 0, 0});
-  ASSERT_TRUE(page) << message_of(page.error());
   std::map<std::string, Revision> there;
-  for (const auto& item : page->items) there[item.key] = item.modified;
+  for (const auto& item : insist(*store, {"k", "l", 0, 0})) there[item.key] = item.modified;
   for (const auto& [key, revision] : answered) ASSERT_EQ(there[key], revision) << key;
   EXPECT_GT(answered.size(), static_cast<std::size_t>(kCount / 4));
   // The watch saw each of them, once, in order, whichever member it was with.
@@ -109,36 +149,77 @@ TEST(Etcd, WithoutQuorumIsSaidAndPasses) {
   EXPECT_EQ(page.error().fault, Fault::unavailable) << message_of(page.error());
   const auto health = store->health();
   EXPECT_FALSE(health.available);
-  EXPECT_NE(health.trouble.find("etcd at http://127.0.0.1:"), std::string::npos) << health.trouble;
+  EXPECT_NE(health.trouble.find("etcd at http://127."), std::string::npos) << health.trouble;
   EXPECT_EQ(health.queued, 0U);
   servers.start(1);
   insist(*store, just({put("a", "3")}));
   EXPECT_EQ(value_of(*store, "a"), "3");
-  EXPECT_TRUE(store->health().available) << store->health().trouble;
+  // A look at it that began before may say only now that it failed.
+  const auto well = health_when(*store, is_available);
+  EXPECT_TRUE(well.available) << well.trouble;
 }
 
 // The request of "old" reaches a member that is frozen; when it thaws, "new" is there since long.
 TEST(Etcd, WhatArrivesLateUndoesNothing) {
   EtcdServers servers(3);
-  EtcdOptions options = servers.options();
-  options.call_timeout = std::chrono::milliseconds(2000);
-  // One that is no leader and is asked first: it would pass the request on when it thaws.
-  const std::size_t frozen = (servers.leader() + 1) % 3;
-  std::swap(options.endpoints[0], options.endpoints[frozen]);
-  const auto store = must_open(options);
-  insist(*store, just({put("k", "first")}));
-  servers.send(frozen, SIGSTOP);
-  const auto old = store->commit_and_wait(just({put("k", "old")}));
-  ASSERT_FALSE(old);
-  EXPECT_EQ(old.error().fault, Fault::unavailable);
+  std::unique_ptr<Store> store;
+  std::string endpoint;
+  std::optional<Frozen> frozen;
+  // A store turns away from a member that is slow, and has "old" done by another: then once more.
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  for (bool sent = false; !sent;) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "none was frozen with the request";
+    // One that is no leader and is asked first: it would pass the request on when it thaws.
+    const std::size_t asked = (servers.leader() + 1) % 3;
+    EtcdOptions options = servers.options();
+    options.call_timeout = std::chrono::seconds(4);
+    std::swap(options.endpoints[0], options.endpoints[asked]);
+    endpoint = options.endpoints[0];
+    store = must_open(options);
+    insist(*store, just({put("k", "first")}));
+    frozen.emplace(servers, asked);
+    const auto old = store->commit_and_wait(just({put("k", "old")}));
+    sent = !old && old.error().error.message.find(endpoint + ": cannot commit") != std::string::npos;
+    if (!old) {
+      EXPECT_EQ(old.error().fault, Fault::unavailable) << message_of(old.error());
+    }
+    if (!sent) frozen.reset();
+  }
   insist(*store, just({put("k", "new")}));
-  servers.send(frozen, SIGCONT);
+  frozen.reset();
   // The member is well again when it answers what needs the others.
   EtcdOptions thawed = servers.options();
-  thawed.endpoints = {options.endpoints[0]};
+  thawed.endpoints = {endpoint};
   const auto through = must_open(thawed);
   insist(*through, just({put("other", "x")}));
   EXPECT_EQ(value_of(*through, "k"), "new");
+}
+
+// What a writer begins with is done, but the answer comes too late: when it asks again, it is there already.
+TEST(Etcd, BeginsToWriteThoughTheAnswerWasLost) {
+  EtcdServers servers(3);
+  const std::size_t leader = servers.leader();
+  EtcdOptions options = servers.options();
+  options.call_timeout = std::chrono::seconds(4);
+  options.endpoints = {options.endpoints[leader],
+                       options.endpoints[leader]};  // one is left early for another
+  const auto store = must_open(options);
+  EXPECT_TRUE(health_when(*store, is_available).available);
+  // The leader alone takes what is asked, and does it when one of the others is back.
+  std::optional<Frozen> one(std::in_place, servers, (leader + 1) % 3);
+  std::optional<Frozen> other(std::in_place, servers, (leader + 2) % 3);
+  std::promise<StoreResult<Committed>> promise;
+  store->commit(just({put("k", "1")}),
+                [&](StoreResult<Committed> result) { promise.set_value(std::move(result)); });
+  EXPECT_FALSE(health_when(*store, [](const Health& health) { return !health.available; }).available);
+  one.reset();
+  other.reset();
+  const auto done = promise.get_future().get();
+  if (!done) {
+    EXPECT_EQ(done.error().fault, Fault::unavailable) << message_of(done.error());
+  }
+  insist(*store, just({put("k", "2")}));
+  EXPECT_EQ(value_of(*store, "k"), "2");
 }
 
 TEST(Etcd, WatchGoesOnOverARestart) {
@@ -174,6 +255,7 @@ TEST(Etcd, OneThatIsRefusedRefusesNoOther) {
   std::latch all_done(kCount);
   std::vector<int> order;
   std::vector<int> refused;
+  std::optional<Frozen> frozen(std::in_place, servers, 0);  // all are in the queue when it goes on
   for (int i = 0; i < kCount; ++i) {
     store->commit(just({put("k" + std::to_string(i), "v", i % 100 == 50 ? SessionId{12345} : 0)}),
                   [&, i](StoreResult<Committed> result) {
@@ -185,32 +267,36 @@ TEST(Etcd, OneThatIsRefusedRefusesNoOther) {
                     all_done.count_down();
                   });
   }
+  frozen.reset();
   all_done.wait();
   EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
   EXPECT_EQ(refused, (std::vector<int>{50, 150, 250, 350, 450}));
-  EXPECT_EQ(store->range({"k", "l", 0, 0})->items.size(), static_cast<std::size_t>(kCount - 5));
-  EXPECT_LT(store->health().syncs, 150U) << "most of them went together";
+  EXPECT_EQ(insist(*store, {"k", "l", 0, 0}).size(), static_cast<std::size_t>(kCount - 5));
+  EXPECT_LT(store->health().syncs, 75U) << "most of them went together";
 }
 
 TEST(Etcd, WhatIsUnderOneConditionGoesTogether) {
   EtcdServers servers(1);
   const auto store = must_open(servers.options());
   insist(*store, just({put("owner", "us")}));
-  const Revision created = store->range({"owner", {}, 0, 0})->items.at(0).created;
+  const auto owner = insist(*store, {"owner", {}, 0, 0});
+  ASSERT_EQ(owner.size(), 1U);
   constexpr int kCount = 1000;
   std::latch all_done(kCount);
   std::atomic<int> held = 0;
   const std::uint64_t before = store->health().syncs;
+  std::optional<Frozen> frozen(std::in_place, servers, 0);  // all are in the queue when it goes on
   for (int i = 0; i < kCount; ++i) {
-    const Compare ours{"owner", Compare::Target::created, Compare::Is::equal, created, {}};
+    const Compare ours{"owner", Compare::Target::created, Compare::Is::equal, owner[0].created, {}};
     store->commit({{ours}, {put("k" + std::to_string(i), "v")}, {}}, [&](StoreResult<Committed> result) {
       if (result && result->held) ++held;
       all_done.count_down();
     });
   }
+  frozen.reset();
   all_done.wait();
   EXPECT_EQ(held, kCount);
-  EXPECT_LT(store->health().syncs - before, 300U) << "most of them went together";
+  EXPECT_LT(store->health().syncs - before, 50U) << "most of them went together";
 }
 
 TEST(Etcd, GoesOnWhenItsFenceIsTakenAway) {
@@ -231,7 +317,6 @@ TEST(Etcd, CertificatesAndAccounts) {
     servers.etcdctl(command);
   }
   EtcdOptions options = servers.options();
-  options.call_timeout = std::chrono::milliseconds(3000);
   options.user = "kea";
   options.password = "word";
   const auto store = must_open(options);
@@ -286,12 +371,13 @@ TEST(Etcd, HealthKnowsBeforeAnythingIsAsked) {
   EXPECT_FALSE(none->health().trouble.empty());
   EtcdServers servers(1);
   const auto store = must_open(servers.options());
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!store->health().available && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  EXPECT_TRUE(store->health().available) << store->health().trouble;
-  EXPECT_NE(none->health().trouble.find("http://127.0.0.1:1"), std::string::npos) << none->health().trouble;
+  const auto well = health_when(*store, is_available);
+  EXPECT_TRUE(well.available) << well.trouble;
+  const auto names_it = [](const Health& health) {
+    return health.trouble.find("http://127.0.0.1:1") != std::string::npos;
+  };
+  const auto ill = health_when(*none, names_it);
+  EXPECT_TRUE(names_it(ill)) << ill.trouble;
 }
 
 TEST(Etcd, OptionsThatCannotBe) {
