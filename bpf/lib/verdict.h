@@ -81,19 +81,25 @@ static __always_inline int xk_dhcp_verdict(const struct xdp_md* ctx, const struc
   return xk_redirect(ctx, attachment, outcome);
 }
 
-/* RFC 826: an Ethernet/IPv4 request for an address that only we answer for. */
+/*
+ * RFC 826: an Ethernet/IPv4 request for an address that only we answer for, or a reply to 0.0.0.0, which is
+ * what an ARP probe was sent from (RFC 5227 2.1.1): the kernel has sent none here.
+ */
 static __always_inline int xk_arp_verdict(const struct xdp_md* ctx, const struct xk_headers* headers) {
   const __u8* arp = (const __u8*)(long)ctx->data + headers->l3_offset;
   const __u8* data_end = (const __u8*)(long)ctx->data_end;
   const struct xk_attachment_value* attachment;
+  __u32 wanted = XK_ADDRESS_ARP;
   if (arp + 28 > data_end) return xk_pass(XK_PASS_MALFORMED);
   attachment = xk_attachment_of(ctx, headers);
   if (!attachment) return xk_pass(XK_PASS_UNMAPPED);
-  if (xk_load_be16(arp) != 1 || xk_load_be16(arp + 2) != XK_ETHERTYPE_IP4 || arp[4] != 6 || arp[5] != 4 ||
-      xk_load_be16(arp + 6) != 1)
+  if (xk_load_be16(arp) != 1 || xk_load_be16(arp + 2) != XK_ETHERTYPE_IP4 || arp[4] != 6 || arp[5] != 4)
     return xk_pass(XK_PASS_NOT_OURS);
-  if (!(xk_address_flags4(attachment->attachment_id, arp + 24) & XK_ADDRESS_ARP))
+  if (xk_load_be16(arp + 6) == 2)
+    wanted = XK_ADDRESS_PROBE;
+  else if (xk_load_be16(arp + 6) != 1)
     return xk_pass(XK_PASS_NOT_OURS);
+  if (!(xk_address_flags4(attachment->attachment_id, arp + 24) & wanted)) return xk_pass(XK_PASS_NOT_OURS);
   return xk_redirect(ctx, attachment, XK_REDIRECT_ARP);
 }
 

@@ -46,6 +46,7 @@ enum xk_address_flag {
   XK_ADDRESS_LOCAL = 1u << 0,     /* unicast DHCP to it is ours */
   XK_ADDRESS_BROADCAST = 1u << 1, /* the subnet's directed broadcast */
   XK_ADDRESS_ARP = 1u << 2,       /* ARP for it is ours: no kernel interface holds it */
+  XK_ADDRESS_PROBE = 1u << 3,     /* of 0.0.0.0: answers to ARP probes (RFC 5227) are ours */
 };
 
 struct xk_address_key {

@@ -22,7 +22,8 @@
   X(PASS, PASS_NO_SOCKET, "pass_no_socket", "ours, but no dataplane is listening on this queue")             \
   X(REDIRECT, REDIRECT_DHCP4, "redirect_dhcp4", "DHCPv4 from clients, relays or servers")                    \
   X(REDIRECT, REDIRECT_DHCP6, "redirect_dhcp6", "DHCPv6 from clients, relays or servers")                    \
-  X(REDIRECT, REDIRECT_ARP, "redirect_arp", "ARP request for a server identifier no kernel interface holds") \
+  X(REDIRECT, REDIRECT_ARP, "redirect_arp",                                                                  \
+    "ARP request for our address that no kernel interface holds, or reply to a probe")                       \
   X(REDIRECT, REDIRECT_HANDOFF, "redirect_handoff", "sent by a VRF's Kea")                                   \
   X(DROP, FIRST_FRAGMENT, "first_fragment", "first fragment of a DHCP message on an attachment")             \
   X(DROP, FRAME_TRUNCATED, "frame_truncated", "frame ends inside its headers")                               \

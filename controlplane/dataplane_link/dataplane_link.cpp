@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <chrono>
 #include <deque>
+#include <map>
 #include <optional>
 
+#include "bpf/shared/limits.h"
 #include "controlplane/dataplane_link/counters_memory.h"
 #include "controlplane/dataplane_link/peer.h"
 #include "dataplane/ipc/channel.h"
@@ -60,6 +62,13 @@ class UnixDataplaneLink final : public DataplaneLink {
   [[nodiscard]] std::vector<ServerStatus> servers() const override {
     return channel_ ? totals_.servers() : std::vector<ServerStatus>{};
   }
+  [[nodiscard]] std::vector<ipc::NativeReport> natives() const override;
+  Result<> tell_stored(VrfId vrf, std::uint64_t revision) override {
+    return send(ipc::NativeStored{.vrf = vrf, .revision = revision});
+  }
+  Result<> forget(VrfId vrf, Ip4 address) override {
+    return send(ipc::NativeForget{.vrf = vrf, .address = address});
+  }
   [[nodiscard]] std::shared_ptr<const ipc::FenceMemory> fence() const override { return fence_; }
 
  private:
@@ -74,6 +83,8 @@ class UnixDataplaneLink final : public DataplaneLink {
   template <typename Done>
   Result<> await(const std::string& what, Done done);
   void disconnect(const Error& why);
+  [[nodiscard]] Result<> hear_native(ipc::NativeReport report);
+  void await_natives(const Snapshot& snapshot);
 
   std::string path_;
   std::optional<uid_t> user_;  // who may connect, besides root
@@ -89,6 +100,7 @@ class UnixDataplaneLink final : public DataplaneLink {
   std::uint64_t static_serial_ = 0;
   dataplane_link::Totals totals_;
   std::shared_ptr<const ipc::FenceMemory> fence_;
+  std::map<VrfId, ipc::NativeReport> natives_;  // of the connected dataplane
   std::uint64_t ping_token_ = 0;
   std::uint64_t pinged_ms_ = 0;
   bool ping_answered_ = true;
@@ -292,12 +304,38 @@ Result<> UnixDataplaneLink::handle(ipc::Received& received) {
     fence_ = std::make_shared<const ipc::FenceMemory>(std::move(*fence));
     return {};
   }
+  if (auto* native = std::get_if<ipc::NativeReport>(&received.message))
+    return hear_native(std::move(*native));
   return std::unexpected(Error{"the dataplane sent a message out of turn"});
+}
+
+Result<> UnixDataplaneLink::hear_native(ipc::NativeReport report) {
+  if (natives_.size() >= XK_VRFS_MAX && !natives_.contains(report.vrf))
+    return std::unexpected(Error{"the dataplane has more native engines than there can be VRFs"});
+  report.error = printable(report.error);
+  natives_.insert_or_assign(report.vrf, std::move(report));
+  return {};
+}
+
+std::vector<ipc::NativeReport> UnixDataplaneLink::natives() const {
+  std::vector<ipc::NativeReport> all;
+  for (const auto& [vrf, report] : natives_) all.push_back(report);
+  return all;
+}
+
+// What it said of one that it had closed before counts no more.
+void UnixDataplaneLink::await_natives(const Snapshot& snapshot) {
+  for (const NativeVrf& native : snapshot.natives) {
+    ipc::NativeReport& report = natives_[native.vrf];
+    if (report.vrf == native.vrf && report.state != NativeState::closed) continue;
+    report = {.vrf = native.vrf, .state = NativeState::recovering, .error = {}};
+  }
 }
 
 void UnixDataplaneLink::disconnect(const Error& why) {
   channel_.reset();
   fence_.reset();
+  natives_.clear();
   status_.connected = false;
   status_.silent = false;
   status_.generation = 0;
@@ -343,11 +381,15 @@ Result<> UnixDataplaneLink::publish(const Snapshot& snapshot) {
   const auto memory = ipc::sealed_memfd("xdp-kea-snapshot", bytes);
   if (!memory) return std::unexpected(memory.error());
   applied_.reset();
+  const auto natives_before = natives_;
+  await_natives(snapshot);
   auto sent = send(ipc::Publish{.generation = snapshot.generation, .bytes = bytes.size()}, {memory->get()});
   if (!sent) return sent;
   const std::string what = "generation " + std::to_string(snapshot.generation);
   auto taken = await(what, [&] { return applied_ && applied_->generation == snapshot.generation; });
   if (!taken || applied_->error.empty()) return taken;
+  // It has none that it had not before.
+  std::erase_if(natives_, [&](const auto& each) { return !natives_before.contains(each.first); });
   return std::unexpected(Error{"the dataplane refused " + what + ": " + printable(applied_->error)});
 }
 

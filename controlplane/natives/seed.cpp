@@ -10,7 +10,7 @@
 namespace xk::natives {
 namespace {
 
-constexpr std::size_t kPageKeys = 10'000;
+constexpr std::size_t kSeedPageKeys = 10'000;
 constexpr std::size_t kWriteBytes = std::size_t{1} << 20;
 constexpr std::uint64_t kNumber = 1;
 
@@ -137,7 +137,7 @@ std::expected<Seeded, Error> seed(store::Store& store, const SeedJob& job) {
   SnapshotFile file(folder->get(), job.owner);
   Seeder seeder(job, file);
   const std::string prefix = leases::lease_prefix(job.vrf);
-  store::Range range{.from = prefix, .to = store::end_of_prefix(prefix), .limit = kPageKeys};
+  store::Range range{.from = prefix, .to = store::end_of_prefix(prefix), .limit = kSeedPageKeys};
   for (;;) {
     const auto page = store.range(range);
     if (!page) return std::unexpected(Error(page.error().error).in("cannot read the leases"));

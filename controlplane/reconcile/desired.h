@@ -74,6 +74,7 @@ struct Desired {
   LateAnswers late;   // which of it is there for late answers only
   std::map<VrfId, HandoffSpec> handoffs;
   std::map<VrfId, DesiredKea> keas;
+  std::map<VrfId, NativeSpec> natives;  // of those in the snapshot
   std::map<AttachmentId, ClientSource> sources;
   std::vector<Pending> pending;
   std::map<VrfId, std::vector<std::string>> impaired;  // served, but something is missing

@@ -62,6 +62,7 @@ class DesiredBuilder {
 
   // desired_native.cpp
   void add_native(const Vrf& vrf, VrfEntry& entry);
+  void add_probe_address(const AttachmentEntry& entry, const DesiredPort& port);
 
   // desired_relay.cpp
   void add_servers(const Vrf& vrf);

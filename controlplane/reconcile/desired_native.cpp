@@ -125,7 +125,27 @@ void DesiredBuilder::add_native(const Vrf& vrf, VrfEntry& entry) {
   add_classes(vrf, native);
   add_pools(vrf, subnets, paused.pools, native);
   native.paused_clients = paused.clients;
+  NativeSpec spec{.vrf = entry.id,
+                  .vrf_name = vrf.name,
+                  .directory = native.directory,
+                  .kea_directory = model_.appliance.state_dir + "/kea/" + out_.ids.directory(vrf.name),
+                  .urgent = native.reply_after == ReplyAfter::store,
+                  .subnets = {}};
+  for (const Subnet& subnet : vrf.subnets) spec.subnets.emplace_back(subnet.id, subnet.prefix);
+  out_.natives[entry.id] = std::move(spec);
   out_.snapshot.natives.push_back(std::move(native));
+}
+
+// Answers to ARP probes come to 0.0.0.0.
+void DesiredBuilder::add_probe_address(const AttachmentEntry& entry, const DesiredPort& port) {
+  const auto vrf =
+      std::ranges::find_if(model_.vrfs, [&](const Vrf& each) { return id_of(each.name) == entry.vrf; });
+  if (vrf == model_.vrfs.end() || vrf->engine != Engine::native || !vrf->native.probe) return;
+  AddressRow row;
+  row.key.attachment_id = entry.id.value;
+  row.key.family = 4;
+  row.flags = XK_ADDRESS_PROBE;
+  out_.addresses.push_back({.row = row, .port = port.entry.name, .vrf = entry.vrf});
 }
 
 }  // namespace xk

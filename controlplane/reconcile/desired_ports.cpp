@@ -120,6 +120,7 @@ void DesiredBuilder::add_rows(const AttachmentEntry& entry, const DesiredPort& p
   if (entry.role == AttachmentRole::client && entry.subnet.length > 0 && entry.subnet.length < 31) {
     add_address(entry, port, entry.subnet.broadcast(), XK_ADDRESS_BROADCAST);
   }
+  if (entry.role == AttachmentRole::client) add_probe_address(entry, port);
   for (const Ip4 address : entry.local_addresses) {
     add_address(entry, port, address, XK_ADDRESS_LOCAL | (entry.role == AttachmentRole::server ? arp : 0u));
   }

@@ -52,6 +52,10 @@ Result<Observed> Executor::observe(const Model& configured) {
   observed.unready_keas = unready_keas_;
   observed.deaf_keas = deaf_keas_;
   observed.checked_ports = checked_;
+  if (machine_.natives != nullptr) {
+    for (NativeSpec& spec : machine_.natives->ready()) observed.natives[spec.vrf] = std::move(spec);
+    for (std::string& name : machine_.natives->open()) observed.open_natives.insert(std::move(name));
+  }
   observe_dataplane(observed);
   return observed;
 }
@@ -122,6 +126,11 @@ IfIndex Executor::bound(IfIndex ifindex, const std::string& port) const {
 
 // Fills in what was made in this run; what was not made is left out.
 Snapshot Executor::bound(Snapshot snapshot) const {
+  if (machine_.natives != nullptr && !snapshot.natives.empty()) {
+    std::set<VrfId> ready;
+    for (const NativeSpec& spec : machine_.natives->ready()) ready.insert(spec.vrf);
+    std::erase_if(snapshot.natives, [&](const NativeVrf& native) { return !ready.contains(native.vrf); });
+  }
   std::set<PortId> absent;
   for (PortEntry& port : snapshot.ports) {
     if (port.kind != PortKind::af_xdp) continue;
@@ -174,13 +183,14 @@ Result<RunReport> Executor::run(const std::vector<Step>& steps, const RunPolicy&
     const bool waiting = result.error().system_errno == EINPROGRESS;
     Error error = said_once(std::move(result.error()), step.text);
     if (step.cleanup) {
+      if (waiting) continue;
       report.leftovers.push_back(std::move(error.message));
       continue;
     }
     // A port in trouble is like an interface that is not there: what is on it waits, the rest goes on.
     const bool of_port = step.vrf.value == 0 && !step.port.empty();
     const bool passed_over =
-        of_port || (step.vrf.value != 0 && (!policy.strict || policy.weak.contains(step.vrf)));
+        of_port || (step.vrf.value != 0 && (!policy.strict || waiting || policy.weak.contains(step.vrf)));
     if (!passed_over) return std::unexpected(undo_all(std::move(error)));
     // A VRF's own handoff is the VRF's trouble; a port that clients share is the port's.
     if (step.vrf.value != 0) {
@@ -295,7 +305,16 @@ Result<> Executor::end_kea(VrfId vrf) {
   return {};
 }
 
-Result<> Executor::perform(const step::StopKea& step) { return end_kea(step.vrf); }
+Result<> Executor::perform(const step::StopKea& step) {
+  if (step.before) {
+    undo_with([this, step, was_ready = keas_.contains(step.vrf)] {
+      auto undone = start_kea(*step.before);
+      if (undone && was_ready) ready_kea(step.vrf);
+      return undone;
+    });
+  }
+  return end_kea(step.vrf);
+}
 
 Result<> Executor::perform(const step::RefreshKea& step) {
   // config-reload closes and opens all sockets (Kea re-detects the interfaces).

@@ -28,6 +28,7 @@ struct Machine {
   std::function<void()> moved = {};             // called before each step of a run, if there is one
   // Called before a snapshot goes to the dataplane, if there is one.
   std::function<void(const Snapshot&)> before_publish = {};
+  NativeLeases* natives = nullptr;  // null: no VRF is of the native engine
 };
 
 // VRFs and ports, by which failures are kept apart.
@@ -70,8 +71,9 @@ class Executor {
   [[nodiscard]] Result<Observed> observe(const Model& configured);
 
   // Runs the steps in order. On failure of a step that the policy does not pass over, everything
-  // done in this run is undone and the error returned. Blocks for each Kea's test, then at most
-  // 5 s and 250 ms each for those that start.
+  // done in this run is undone and the error returned. What only takes its time (EINPROGRESS) is left for a
+  // later run. Blocks for each Kea's test, then at most 5 s and 250 ms each for those that start, and 10 s
+  // for the leases of each native engine.
   [[nodiscard]] Result<RunReport> run(const std::vector<Step>& steps, const RunPolicy& policy);
 
   // Of the last snapshot sent, or of what the dataplane had when it was more.
@@ -104,6 +106,8 @@ class Executor {
   [[nodiscard]] Result<> perform(const step::StopKea& step);
   [[nodiscard]] Result<> perform(const step::RemoveHandoff& step);
   [[nodiscard]] Result<> perform(const step::RemoveNamespace& step);
+  [[nodiscard]] Result<> perform(const step::EnsureNative& step);
+  [[nodiscard]] Result<> perform(const step::EndNative& step);
 
   // What doing and undoing share; each keeps what is remembered below in step with the machine.
   [[nodiscard]] Result<> make_handoff(VrfId vrf, const HandoffSpec& spec);
@@ -111,6 +115,10 @@ class Executor {
   [[nodiscard]] Result<> start_kea(const KeaSpec& spec);
   void ready_kea(VrfId vrf);
   [[nodiscard]] Result<> end_kea(VrfId vrf);
+  [[nodiscard]] Result<> ensure_native(const NativeSpec& spec);
+  [[nodiscard]] Result<> finish_native(const std::string& vrf_name);
+  // Asks again and again until it is done or has failed, or time is up.
+  [[nodiscard]] Result<> await_native(const std::function<Result<>()>& ask);
   [[nodiscard]] Result<> attach(IfIndex ifindex, const std::string& name, bool force_generic);
   [[nodiscard]] Result<> detach(IfIndex ifindex, const std::string& name);
   [[nodiscard]] Result<> give(IfIndex ifindex, const GivenPort& port);

@@ -44,6 +44,9 @@ struct Observed {
   std::set<VrfId> deaf_keas;              // lost their handoff: have to open their sockets anew
   std::map<IfIndex, bool> checked_ports;  // true: attached as forced generic
 
+  std::map<VrfId, NativeSpec> natives;  // whose leases are where their engines find them
+  std::set<std::string> open_natives;   // VRFs whose last leases of a native engine are not in the store yet
+
   // What BPF holds, whoever wrote it.
   std::map<IfIndex, AttachedPort> attached;
   std::vector<AttachmentRow> rows;

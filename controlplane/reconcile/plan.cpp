@@ -28,6 +28,11 @@ Ip4 address_of(const xk_address_key& key) {
              std::uint32_t{key.address[2]} << 8 | key.address[3]};
 }
 
+std::string taken(const xk_address_key& key) {
+  const Ip4 address = address_of(key);
+  return address.is_zero() ? "answers to ARP probes" : to_string(address);
+}
+
 class Planner {
  public:
   Planner(const Desired& desired, const Observed& observed)
@@ -43,8 +48,11 @@ class Planner {
     // Addresses are there before the state that uses them, and as long: replies to either find us.
     put_addresses();
     give_ports();
+    begin_natives();
     publish();
     put_rows();
+    end_natives();
+    start_keas(after_native_);
     remove_addresses();
     clean_up_ports();
     clean_up_sites();
@@ -97,8 +105,9 @@ class Planner {
   }
 
   void keas() {
-    std::vector<VrfId> started, awaited;
+    Starts now;
     for (const auto& [vrf, kea] : desired_.keas) {
+      Starts& starts = after_native(vrf) ? after_native_ : now;
       const auto known = observed_.keas.find(vrf);
       const auto unready = observed_.unready_keas.find(vrf);
       const bool coming = unready != observed_.unready_keas.end() && unready->second == kea.spec;
@@ -111,14 +120,22 @@ class Planner {
         }
         continue;
       } else if (coming && kea.refusal.empty() && namespace_there(kea.spec.netns)) {
-        awaited.push_back(vrf);
+        starts.awaited.push_back(vrf);
         continue;
       }
       add(step::TestKea{kea, known != observed_.keas.end()}, of(vrf) + "test Kea's configuration", vrf);
-      started.push_back(vrf);
-      awaited.push_back(vrf);
+      starts.started.push_back(vrf);
+      starts.awaited.push_back(vrf);
     }
-    for (const VrfId vrf : started) {
+    start_keas(now);
+  }
+
+  // Those that are started, and those that are awaited then.
+  struct Starts {
+    std::vector<VrfId> started, awaited;
+  };
+  void start_keas(const Starts& starts) {
+    for (const VrfId vrf : starts.started) {
       const KeaSpec& spec = desired_.keas.at(vrf).spec;
       std::optional<KeaSpec> before;
       if (const auto known = observed_.keas.find(vrf); known != observed_.keas.end()) {
@@ -136,7 +153,45 @@ class Planner {
               (before ? "" : spec.netns),
           vrf);
     }
-    for (const VrfId vrf : awaited) add(step::AwaitKea{vrf}, of(vrf) + "wait for Kea", vrf);
+    for (const VrfId vrf : starts.awaited) add(step::AwaitKea{vrf}, of(vrf) + "wait for Kea", vrf);
+  }
+
+  // Its leases are still in the journal of a native engine.
+  [[nodiscard]] bool after_native(VrfId vrf) const {
+    return observed_.open_natives.contains(desired_.keas.at(vrf).spec.vrf_name);
+  }
+
+  void begin_natives() {
+    for (const auto& [vrf, spec] : desired_.natives) {
+      const auto known = observed_.natives.find(vrf);
+      if (known != observed_.natives.end() && known->second == spec) continue;
+      if (const auto kea = observed_.keas.find(vrf); kea != observed_.keas.end()) {
+        add(step::StopKea{vrf, kea->second}, of(vrf) + "stop Kea, its leases go to the native engine", vrf);
+      } else if (observed_.unready_keas.contains(vrf)) {
+        add(step::StopKea{vrf, observed_.unready_keas.at(vrf)}, of(vrf) + "stop Kea", vrf);
+      }
+      const bool there = known != observed_.natives.end() || observed_.open_natives.contains(spec.vrf_name);
+      add(step::EnsureNative{spec,
+                             known == observed_.natives.end() ? std::nullopt : std::optional(known->second)},
+          of(vrf) + (there ? "have the store follow its native engine's leases"
+                           : "make leases ready for its native engine"),
+          vrf);
+    }
+  }
+
+  void end_natives() {
+    for (const std::string& name : observed_.open_natives) {
+      const auto named = [&name](const auto& each) { return each.second.vrf_name == name; };
+      if (std::ranges::any_of(desired_.natives, named)) continue;
+      const auto known = std::ranges::find_if(observed_.natives, named);
+      const auto vrf = std::ranges::find(desired_.snapshot.vrfs, name, &VrfEntry::name);
+      // A Kea waits for it; nobody else does.
+      const bool awaited = vrf != desired_.snapshot.vrfs.end() && desired_.keas.contains(vrf->id);
+      add(step::EndNative{name,
+                          known == observed_.natives.end() ? std::nullopt : std::optional(known->second)},
+          "vrf " + name + ": take the last leases of its native engine into the store",
+          awaited ? vrf->id : VrfId{}, {}, !awaited);
+    }
   }
 
   void attach_ports() {
@@ -196,8 +251,7 @@ class Planner {
       std::optional<AddressRow> before;
       if (there != addresses.end()) before = *there->second;
       add(step::PutAddress{wanted.row, before},
-          of(wanted.vrf) + "take " + to_string(address_of(wanted.row.key)) + " on " + wanted.port, wanted.vrf,
-          wanted.port);
+          of(wanted.vrf) + "take " + taken(wanted.row.key) + " on " + wanted.port, wanted.vrf, wanted.port);
     }
   }
 
@@ -220,8 +274,8 @@ class Planner {
     for (const DesiredAddress& address : desired_.addresses) addresses[address.row.key] = &address;
     for (const AddressRow& row : observed_.addresses) {
       if (addresses.contains(row.key)) continue;
-      add(step::RemoveAddress{row}, "stop taking " + to_string(address_of(row.key)) + " at attachment " +
-                                        std::to_string(row.key.attachment_id));
+      add(step::RemoveAddress{row},
+          "stop taking " + taken(row.key) + " at attachment " + std::to_string(row.key.attachment_id));
     }
   }
 
@@ -247,7 +301,7 @@ class Planner {
   void clean_up_sites() {
     for (const auto* keas : {&observed_.keas, &observed_.unready_keas}) {
       for (const auto& [vrf, spec] : *keas) {
-        if (desired_.keas.contains(vrf)) continue;
+        if (desired_.keas.contains(vrf) || desired_.natives.contains(vrf)) continue;
         add(step::StopKea{vrf}, "vrf " + spec.vrf_name + ": stop Kea", vrf, {}, true);
       }
     }
@@ -272,6 +326,7 @@ class Planner {
   const Topology topology_;
   const std::string& mark_prefix_ = desired_.mark_prefix;
   std::map<VrfId, std::string> names_;
+  Starts after_native_;  // Keas that are started last
   std::vector<Step> steps_;
 };
 

@@ -3,6 +3,11 @@
 // Order: namespaces and handoffs; Keas tested, started, awaited; XDP programs attached (an attached
 // program without rows passes everything); rows that go are removed; sockets given; the snapshot
 // published; rows put; and only then what nobody uses any more is taken away.
+//
+// A VRF whose engine changes has its leases in one place at a time. To native: its Kea is stopped and its
+// leases are made ready just before the snapshot is published. From native: its Kea is tested with the
+// others, and started when the snapshot that takes the VRF from its native engine is in force and the store
+// has all of its leases.
 #pragma once
 
 #include <cstdint>
@@ -82,8 +87,19 @@ struct Detach {
   IfIndex ifindex{};
   std::string name;
 };
+// before: it is to run again if the change is undone.
 struct StopKea {
   VrfId vrf{};
+  std::optional<KeaSpec> before = {};
+};
+struct EnsureNative {
+  NativeSpec spec;
+  std::optional<NativeSpec> before;
+};
+// before: it is there again if the change is undone.
+struct EndNative {
+  std::string vrf_name;
+  std::optional<NativeSpec> before;
 };
 struct RemoveHandoff {
   std::string host_name, mark;
@@ -98,7 +114,7 @@ using StepAction =
     std::variant<step::EnsureNamespace, step::EnsureHandoff, step::TestKea, step::ApplyKea, step::RefreshKea,
                  step::AwaitKea, step::Attach, step::RemoveRow, step::RemoveAddress, step::Give,
                  step::Release, step::Publish, step::PutAddress, step::PutRow, step::Detach, step::StopKea,
-                 step::RemoveHandoff, step::RemoveNamespace>;
+                 step::RemoveHandoff, step::RemoveNamespace, step::EnsureNative, step::EndNative>;
 
 struct Step {
   StepAction action;

@@ -4,6 +4,7 @@
 // loop thread, and none blocks longer than it says.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -299,8 +300,47 @@ class DataplaneLink {
   [[nodiscard]] virtual std::vector<VrfCounts> counters() const = 0;
   // Of the connected dataplane, ordered by VRF and address; empty without one.
   [[nodiscard]] virtual std::vector<ServerStatus> servers() const = 0;
+  // What the connected dataplane said last of each VRF of the native engine, ordered by VRF; empty without
+  // one. One that was published since and of which nothing was heard is recovering.
+  [[nodiscard]] virtual std::vector<ipc::NativeReport> natives() const { return {}; }
+  // The store has the leases of its journal up to the revision.
+  [[nodiscard]] virtual Result<> tell_stored(VrfId, std::uint64_t /*revision*/) {
+    return std::unexpected(Error{"no dataplane is connected", ENOTCONN});
+  }
+  // Has it forget a lease: a record of the journal says so.
+  [[nodiscard]] virtual Result<> forget(VrfId, Ip4) {
+    return std::unexpected(Error{"no dataplane is connected", ENOTCONN});
+  }
   // The fence of the connected dataplane; null without one.
   [[nodiscard]] virtual std::shared_ptr<const ipc::FenceMemory> fence() const { return nullptr; }
+};
+
+// ---- natives/, by app/native_service ------------------------------------------------------------
+
+// What the leases of a VRF of the native engine need beside the dataplane; two equal specs mean the same.
+struct NativeSpec {
+  VrfId vrf{};
+  std::string vrf_name;
+  std::string directory;                                   // of its journal
+  std::string kea_directory;                               // where a Kea of the VRF would have left leases
+  bool urgent = false;                                     // answers wait for the store
+  std::vector<std::pair<std::uint32_t, Prefix4>> subnets;  // with their ids
+  friend bool operator==(const NativeSpec&, const NativeSpec&) = default;
+};
+
+class NativeLeases {
+ public:
+  virtual ~NativeLeases() = default;
+  // Has the leases of the VRF where its engine finds them: those it had, or those of the store if the engine
+  // was another one since; no Kea of the VRF runs. From then on the store follows them. EINPROGRESS: not yet.
+  [[nodiscard]] virtual Result<> ensure(const NativeSpec& spec) = 0;
+  // What was published last has no native engine of the VRF: waits until the dataplane has closed it and the
+  // store has all its leases. EINPROGRESS: not yet.
+  [[nodiscard]] virtual Result<> finish(const std::string& vrf_name) = 0;
+  // Those that ensure() has done.
+  [[nodiscard]] virtual std::vector<NativeSpec> ready() const = 0;
+  // Names of the VRFs of which that finish() has not; also what an earlier xdp-kead has left.
+  [[nodiscard]] virtual std::vector<std::string> open() const = 0;
 };
 
 }  // namespace xk

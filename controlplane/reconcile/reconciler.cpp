@@ -369,6 +369,10 @@ std::set<VrfId> Reconciler::weak_vrfs(const Desired& desired) const {
     if (before != desired_.keas.end() && now != desired.keas.end() && before->second == now->second) {
       weak.insert(vrf);
     }
+    const auto native = desired_.natives.find(vrf);
+    if (native != desired_.natives.end() && desired.natives.contains(vrf) &&
+        desired.natives.at(vrf) == native->second)
+      weak.insert(vrf);
   }
   return weak;
 }

@@ -14,6 +14,7 @@ constexpr Address4 kOurs4 = {10, 0, 0, 1};
 constexpr Address4 kDirected4 = {10, 0, 0, 255};
 constexpr Address4 kArpOnly4 = {10, 0, 0, 2};
 constexpr Address4 kServerSide4 = {192, 0, 2, 1};
+constexpr Address4 kNobody4 = {0, 0, 0, 0};
 constexpr Address4 kForeign4 = {198, 51, 100, 9};
 constexpr Address6 kOurs6 = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
 constexpr Address6 kForeign6 = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2};
@@ -51,6 +52,7 @@ class VerdictTest : public testing::Test {
       program.address(key4(attachment, kArpOnly4), XK_ADDRESS_ARP);
       program.address(key6(attachment, kOurs6), XK_ADDRESS_LOCAL);
     }
+    program.address(key4(2, kNobody4), XK_ADDRESS_PROBE);
     program.address(key4(4, kServerSide4), XK_ADDRESS_LOCAL);
     program.address(key4(4, kDirected4), XK_ADDRESS_BROADCAST);
     program.address(key4(5, kServerSide4), XK_ADDRESS_LOCAL);
@@ -322,6 +324,24 @@ TEST_F(VerdictTest, OnlyEthernetIp4Requests) {
   EXPECT_EQ(run(Arp{.protocol_length = 16, .target = kOurs4}), kNotOurs);
   for (const std::uint16_t operation : U16{0, 2, 3, 0x0101})
     EXPECT_EQ(run(Arp{.operation = operation, .target = kOurs4}), kNotOurs) << operation;
+}
+
+// RFC 5227 2.1.1: a probe is sent from 0.0.0.0, and so answered to it.
+TEST_F(VerdictTest, AnswersToArpProbesWhereTheyAreAsked) {
+  const Verdict ours = redirected(XK_REDIRECT_ARP);
+  const auto answer = [this](U16 tags, std::uint16_t operation, const Address4& target) {
+    Arp arp{.operation = operation, .target = target};
+    for (const std::uint16_t tag : tags) arp.tags.push_back({0x8100, tag});
+    return run(arp);
+  };
+  EXPECT_EQ(answer({100}, 2, kNobody4), ours);
+  EXPECT_EQ(answer({100}, 1, kNobody4), kNotOurs) << "a request";
+  EXPECT_EQ(answer({100}, 3, kNobody4), kNotOurs);
+  EXPECT_EQ(answer({100}, 2, kOurs4), kNotOurs) << "an answer to the kernel";
+  EXPECT_EQ(answer({100}, 2, kForeign4), kNotOurs);
+  EXPECT_EQ(answer({}, 2, kNobody4), kNotOurs) << "no probes there";
+  EXPECT_EQ(answer({101}, 2, kNobody4), kUnmapped);
+  EXPECT_EQ(run(Arp{.tags = {{0x8100, 100}}, .hardware = 6, .operation = 2, .target = kNobody4}), kNotOurs);
 }
 
 // ---- sockets -----------------------------------------------------------------------------------

@@ -317,6 +317,38 @@ TEST_F(DataplaneLinkTest, AMessageOutOfTurnEndsTheConnection) {
   EXPECT_THAT(link_->status().last_error, HasSubstr("out of turn"));
 }
 
+TEST_F(DataplaneLinkTest, NativeEnginesAreKnownAsTheySayTheyAre) {
+  counters_.seal();
+  EXPECT_FALSE(link_->tell_stored(VrfId{1}, 5).has_value());
+  EXPECT_FALSE(link_->forget(VrfId{1}, Ip4{5}).has_value());
+  ipc::Channel channel = dataplane(counters_);
+  EXPECT_THAT(link_->natives(), IsEmpty());
+  ipc::NativeReport report{
+      .vrf = VrfId{2}, .state = NativeState::failing, .revision = 7, .error = "disk \x1b full"};
+  ASSERT_TRUE(channel.send(report).has_value());
+  report.vrf = VrfId{1};
+  report.state = NativeState::serving;
+  report.error = {};
+  ASSERT_TRUE(channel.send(report).has_value());
+  EXPECT_TRUE(link_->poll());
+  const auto natives = link_->natives();
+  ASSERT_EQ(natives.size(), 2u);
+  EXPECT_EQ(natives[0], report);
+  EXPECT_EQ(natives[1].state, NativeState::failing);
+  EXPECT_EQ(natives[1].error, "disk ? full");
+
+  ASSERT_TRUE(link_->tell_stored(VrfId{1}, 7).has_value());
+  ASSERT_TRUE(link_->forget(VrfId{2}, Ip4{9}).has_value());
+  EXPECT_EQ(std::get<ipc::NativeStored>(heard(channel)->message),
+            (ipc::NativeStored{.vrf = VrfId{1}, .revision = 7}));
+  EXPECT_EQ(std::get<ipc::NativeForget>(heard(channel)->message),
+            (ipc::NativeForget{.vrf = VrfId{2}, .address = Ip4{9}}));
+
+  channel = connected();
+  EXPECT_TRUE(link_->poll());
+  EXPECT_THAT(link_->natives(), IsEmpty()) << "the next one says it itself";
+}
+
 TEST_F(DataplaneLinkTest, UntrustworthyCountersAreRefused) {
   struct Case {
     std::string expected;
