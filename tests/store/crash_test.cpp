@@ -176,13 +176,15 @@ TEST(Crash, PowerCutsLoseNothingThatWasAnswered) {
   const int rounds = rounds_wanted != nullptr ? std::atoi(rounds_wanted) : 200;
   const auto seed = seed_wanted != nullptr ? std::strtoull(seed_wanted, nullptr, 10) : 1;
   PowerCuts cuts(seed);
-  for (int i = 0; i < rounds; ++i) {
+  // Whether a cut tears a write is also up to how the threads run: on until one did.
+  int done = 0;
+  for (; done < rounds || (cuts.repaired() == 0 && done < 20 * rounds); ++done) {
     cuts.round();
-    ASSERT_FALSE(HasFailure()) << "round " << i << " of XK_CRASH_SEED=" << seed;
+    ASSERT_FALSE(HasFailure()) << "round " << done << " of XK_CRASH_SEED=" << seed;
   }
-  std::printf("%d power cuts, %d commits kept, %d torn tails cut off\n", rounds, cuts.commits(),
+  std::printf("%d power cuts, %d commits kept, %d torn tails cut off\n", done, cuts.commits(),
               cuts.repaired());
-  EXPECT_GT(cuts.commits(), rounds);
+  EXPECT_GT(cuts.commits(), done);
   EXPECT_GT(cuts.repaired(), 0) << "no power cut tore a write: the test tests too little";
 }
 
