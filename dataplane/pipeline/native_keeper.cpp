@@ -1,9 +1,6 @@
 #include "dataplane/pipeline/native_keeper.h"
 
 #include <poll.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -20,26 +17,12 @@ constexpr auto kRecoverAgainAfter = std::chrono::seconds(5);
 constexpr auto kLookEvery = std::chrono::seconds(1);
 constexpr int kSleepMs = 1000;
 constexpr int kRetrySleepMs = 200;
-constexpr std::size_t kWorkers = 2;
 // The machine's clock was set by so much: a new header says so.
 constexpr std::int64_t kClockStepMs = 2000;
 // More than that are kept for a store that does not follow: it reads the snapshot then.
 constexpr std::size_t kEndedMax = 16;
 // So many journals are worth a snapshot whatever is in them: each start begins one.
 constexpr std::size_t kJournalsMax = 8;
-
-void name_thread(const char* name) {
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, nullptr);
-  pthread_setname_np(pthread_self(), name);
-}
-
-// Whether what the thread does may wait for everybody else.
-void set_idle(bool idle) {
-  const sched_param none{};
-  (void)pthread_setschedparam(pthread_self(), idle ? SCHED_IDLE : SCHED_OTHER, &none);
-}
 
 // The revision of the last of whole records.
 std::uint64_t last_revision(Bytes records) {
@@ -70,25 +53,15 @@ std::int64_t wall_less_boot(const MachineTime& now) {
 NativeKeeper::NativeKeeper(Options options) : options_(std::move(options)) {
   wake_fd_ = Fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   writer_ = std::thread([this] {
-    name_thread("xk-journal");
+    become_thread("xk-journal");
     write_journals();
   });
-  for (std::size_t i = 0; i < kWorkers; ++i)
-    workers_.emplace_back([this] {
-      name_thread("xk-recover");
-      work();
-    });
 }
 
 NativeKeeper::~NativeKeeper() {
   stop_.store(true);
   wake();
-  {
-    const std::lock_guard lock(jobs_mutex_);
-    jobs_there_.notify_all();
-  }
   writer_.join();
-  for (std::thread& worker : workers_) worker.join();
 }
 
 void NativeKeeper::wake() const {
@@ -111,7 +84,7 @@ void NativeKeeper::take(std::shared_ptr<NativeHost> host, std::shared_ptr<const 
     const std::lock_guard lock(mutex_);
     kept_.push_back(kept);
   }
-  give_work([this, kept] { recover(kept); });
+  recoverer_.give([this, kept] { recover(kept); });
 }
 
 void NativeKeeper::release(const std::shared_ptr<NativeHost>& host, std::chrono::milliseconds at_most) {
@@ -155,13 +128,23 @@ std::vector<NativeStatus> NativeKeeper::statuses() {
 void NativeKeeper::write_journals() {
   while (!stop_.load(std::memory_order_relaxed)) {
     bool worked = false;
-    for (const KeptPointer& kept : all_kept())
-      if (kept->ready.load(std::memory_order_acquire)) worked |= write_one(kept);
+    for (const KeptPointer& kept : all_kept()) {
+      if (kept->ready.load(std::memory_order_acquire))
+        worked |= write_one(kept);
+      else if (!kept->recovering.load() && (Clock::now() >= kept->retry || kept->closing.load()))
+        recover_again(kept);
+    }
     if (!worked) wait_for_records();
   }
   // What was recorded until now is written, as far as that can be.
   for (const KeptPointer& kept : all_kept())
     if (kept->ready.load(std::memory_order_acquire)) (void)write_one(kept);
+}
+
+void NativeKeeper::recover_again(const KeptPointer& kept) {
+  kept->retry = Clock::now() + kRecoverAgainAfter;
+  kept->recovering.store(true);
+  recoverer_.give([this, kept] { recover(kept); });
 }
 
 // The flag is set before the last look at the rings; loops fill them before they look at the flag.
@@ -295,7 +278,7 @@ void NativeKeeper::look_after(const KeptPointer& pointer) {
     kept.snapshotting = true;
     number = kept.number;
   }
-  give_work([this, pointer, number] { make_snapshot(pointer, number); });
+  compactor_.give([this, pointer, number] { make_snapshot(pointer, number); });
 }
 
 // Journals that a snapshot and the store have are removed.
@@ -332,37 +315,13 @@ void NativeKeeper::close(const KeptPointer& kept) {
   closed_one_.notify_all();
 }
 
-// ---- the workers ---------------------------------------------------------------------------------------
-
-void NativeKeeper::give_work(std::function<void()> job) {
-  const std::lock_guard lock(jobs_mutex_);
-  jobs_.push_back(std::move(job));
-  jobs_there_.notify_one();
-}
-
-void NativeKeeper::work() {
-  while (true) {
-    std::function<void()> job;
-    {
-      std::unique_lock lock(jobs_mutex_);
-      jobs_there_.wait(lock, [this] { return stop_.load() || !jobs_.empty(); });
-      if (stop_.load()) return;
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
-    }
-    job();
-  }
-}
+// ---- the others ---------------------------------------------------------------------------------------
 
 void NativeKeeper::recover(const KeptPointer& kept) {
   NativeHost& host = *kept->host;
   if (kept->closing.load()) {
     close(kept);
     return;
-  }
-  if (host.state.load() == NativeState::broken) {
-    std::unique_lock lock(jobs_mutex_);
-    if (jobs_there_.wait_for(lock, kRecoverAgainAfter, [this] { return stop_.load(); })) return;
   }
   host.engine.reset();
   host.engine.adopt(kept->plan->plan);
@@ -374,7 +333,7 @@ void NativeKeeper::recover(const KeptPointer& kept) {
       kept->error = recovered.error().message;
     }
     host.state.store(NativeState::broken);
-    if (!stop_.load()) give_work([this, kept] { recover(kept); });
+    kept->recovering.store(false);
     return;
   }
   host.engine.adopt(kept->plan->plan);
@@ -408,10 +367,8 @@ void NativeKeeper::recover(const KeptPointer& kept) {
 
 // Where it cannot be made there are more journals to read: no more than that.
 void NativeKeeper::make_snapshot(const KeptPointer& kept, std::uint64_t number) {
-  set_idle(true);
   const EngineClock clock = engine_clock(machine_time(), kept->host->clock_ms.load());
   const auto made = make_journal_snapshot(kept->host->directory, number, clock);
-  set_idle(false);
   const std::lock_guard lock(kept->mutex);
   kept->snapshotting = false;
   if (!made) {

@@ -5,7 +5,6 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "dataplane/base/fd.h"
+#include "dataplane/pipeline/job_thread.h"
 #include "dataplane/pipeline/native_host.h"
 #include "dataplane/serve/journal_files.h"
 
@@ -67,6 +67,7 @@ class NativeKeeper {
     std::shared_ptr<const NativePlanInForce> plan;  // that recovery goes by
     std::atomic<bool> ready{false};
     std::atomic<bool> closing{false};
+    std::atomic<bool> recovering{true};   // or about to; false and not ready: broken, until it is tried again
     std::optional<JournalWriter> writer;  // none: failing
     std::uint64_t revision = 0;           // the last that was gathered
     std::vector<std::uint8_t> backlog;    // what was gathered and is not on stable storage
@@ -85,6 +86,7 @@ class NativeKeeper {
   using KeptPointer = std::shared_ptr<Kept>;
 
   void write_journals();
+  void recover_again(const KeptPointer& kept);
   void wait_for_records();
   [[nodiscard]] bool write_one(const KeptPointer& kept);
   void gather(Kept& kept) const;
@@ -95,8 +97,6 @@ class NativeKeeper {
   void tidy(Kept& kept);
   void close(const KeptPointer& kept);
   [[nodiscard]] static NativeStatus status_of(Kept& kept);
-  void work();
-  void give_work(std::function<void()> job);
   void recover(const KeptPointer& kept);
   void make_snapshot(const KeptPointer& kept, std::uint64_t number);
   [[nodiscard]] std::vector<KeptPointer> all_kept();
@@ -109,11 +109,9 @@ class NativeKeeper {
   Fd wake_fd_;
   std::atomic<bool> sleeping_{false};
   std::atomic<bool> stop_{false};
-  std::mutex jobs_mutex_;
-  std::condition_variable jobs_there_;
-  std::deque<std::function<void()>> jobs_;
   std::thread writer_;
-  std::vector<std::thread> workers_;
+  JobThread recoverer_{"xk-recover", 0};
+  JobThread compactor_{"xk-compact", 19};  // may wait for everybody else
 };
 
 }  // namespace xk
