@@ -4,10 +4,12 @@
 #include <bit>
 #include <cstring>
 
+#include "bpf/shared/limits.h"
+
 namespace xk {
 
 void GroupCounts::reserve(std::uint32_t groups) {
-  const std::size_t wanted = std::bit_ceil(std::size_t{groups} * 2 + 2);
+  const std::size_t wanted = std::bit_ceil(std::size_t{groups} * 4 / 3 + 2);
   if (wanted > slots_.size()) rebuild(wanted);
 }
 
@@ -32,7 +34,7 @@ void GroupCounts::add(std::uint32_t key) {
   if (key == 0) return;
   std::size_t at = place_of(key);
   if (slots_[at].key == 0) {
-    // Counts of 0 have filled it: at most half of it is in use without them.
+    // Counts of 0 have filled it: at most three quarters of it are in use without them.
     if (used_ + 1 > slots_.size() * 3 / 4) {
       rebuild(slots_.size());
       at = place_of(key);
@@ -113,12 +115,12 @@ void LeaseTable::extend(std::span<const Range4> ranges) {
   expired_.grow(size_);
   for (std::uint32_t place = before; place < size_; ++place) free_.add(place);
   if (count_circuits_) circuits_.reserve(size_);
-  if (count_attachments_) attachments_.reserve(size_);
-  if (by_client_.size() < size_) rehash();
+  if (count_attachments_) attachments_.reserve(std::min(size_, XK_ATTACHMENTS_MAX));
+  if (by_client_.size() < std::bit_floor(std::size_t{size_})) rehash();
 }
 
 void LeaseTable::rehash() {
-  const std::size_t buckets = std::bit_ceil(std::size_t{size_});
+  const std::size_t buckets = std::bit_floor(std::size_t{size_});
   by_client_.assign(buckets, 0);
   by_mac_.assign(buckets, 0);
   bucket_mask_ = buckets - 1;
@@ -134,7 +136,7 @@ void LeaseTable::count_groups(bool circuits, bool attachments) {
   count_circuits_ = circuits;
   count_attachments_ = attachments;
   if (circuits) circuits_.reserve(size_);
-  if (attachments) attachments_.reserve(size_);
+  if (attachments) attachments_.reserve(std::min(size_, XK_ATTACHMENTS_MAX));
   for (std::uint32_t place = 0; place < size_; ++place) {
     Lease& lease = at(place);
     const bool has = lease.state == LeaseState::offered || lease.state == LeaseState::leased;

@@ -1,0 +1,234 @@
+// The lease table and the set of its free addresses.
+#include "dataplane/serve/lease_table.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+#include <set>
+
+#include "dataplane/base/text_bytes.h"
+
+namespace xk {
+namespace {
+
+constexpr HashKey kKey{1, 2};
+constexpr Range4 kSmall{Ip4{0x0a00000a}, Ip4{0x0a000013}};  // ten addresses
+
+ClientKey client_of(std::uint32_t number) {
+  return client_key(
+      kKey, Mac{{2, 0, 0, 0, static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)}});
+}
+
+LeaseContent content_of(std::uint32_t client, EngineSeconds until_s = 1000) {
+  LeaseContent content;
+  content.client = client_of(client);
+  content.mac.bytes[5] = static_cast<std::uint8_t>(client);
+  content.until_s = until_s;
+  content.recorded_s = until_s;
+  content.circuit = client % 3 + 1;
+  content.attachment = 7;
+  return content;
+}
+
+TEST(NumberSet, FindsWhatASortedSetFinds) {
+  std::mt19937 engine(1);
+  const auto random = [&engine] { return static_cast<std::uint32_t>(engine()); };
+  NumberSet set;
+  std::set<std::uint32_t> expected;
+  std::uint32_t size = 0;
+  for (const std::uint32_t grown : {1u, 63u, 64u, 65u, 4096u, 4097u, 300'000u}) {
+    size = grown;
+    set.grow(size);
+    for (int i = 0; i < 3000; ++i) {
+      const std::uint32_t number = random() % size;
+      if (random() % 2 == 0) {
+        set.add(number);
+        expected.insert(number);
+      } else {
+        set.remove(number);
+        expected.erase(number);
+      }
+      const std::uint32_t from = random() % size;
+      const std::uint32_t last = std::min<std::uint32_t>(size - 1, from + random() % 5000);
+      const auto at = expected.lower_bound(from);
+      const auto found = set.next(from, last);
+      ASSERT_EQ(found.has_value(), at != expected.end() && *at <= last) << from << " to " << last;
+      if (found) {
+        ASSERT_EQ(*found, *at);
+      }
+      ASSERT_EQ(set.contains(number), expected.contains(number));
+    }
+  }
+}
+
+TEST(LeaseTable, FindsByAddressClientAndMac) {
+  LeaseTable table;
+  table.extend({{kSmall}});
+  EXPECT_EQ(table.find(Ip4{kSmall.first.value - 1}), nullptr);
+  EXPECT_EQ(table.find(Ip4{kSmall.last.value + 1}), nullptr);
+  Lease* lease = table.find(Ip4{0x0a00000c});
+  ASSERT_NE(lease, nullptr);
+  EXPECT_EQ(table.first_of(client_of(1)), nullptr);
+  LeaseContent content = content_of(1);
+  const std::string id(31, 'x');
+  content.client_id = bytes_of(id);
+  table.put(*lease, content);
+  EXPECT_EQ(table.first_of(client_of(1)), lease);
+  EXPECT_EQ(table.next_of(*lease), nullptr);
+  EXPECT_EQ(std::as_const(table).first_of(content.mac), lease);
+  EXPECT_EQ(text_of(table.client_id(*lease)), id);
+  const std::string longer(32, 'y');
+  content.client_id = bytes_of(longer);
+  table.put(*lease, content);
+  EXPECT_TRUE(table.client_id(*lease).empty()) << "more than is kept";
+  Lease* second = table.find(Ip4{0x0a00000d});
+  table.put(*second, content);
+  std::set<const Lease*> found;
+  for (Lease* each = table.first_of(client_of(1)); each != nullptr; each = table.next_of(*each))
+    found.insert(each);
+  EXPECT_EQ(found, (std::set<const Lease*>{lease, second}));
+  table.clear(*lease);
+  EXPECT_EQ(table.first_of(client_of(1)), second);
+  EXPECT_EQ(table.leased(), 1u);
+}
+
+TEST(LeaseTable, GivesFreeAddressesInOrder) {
+  LeaseTable table;
+  table.extend({{kSmall}});
+  for (std::uint32_t i = 0; i < 10; ++i) {
+    Lease* lease = table.next_free(kSmall, kSmall.first);
+    ASSERT_NE(lease, nullptr);
+    EXPECT_EQ(lease->address.value, kSmall.first.value + i);
+    table.put(*lease, content_of(i));
+  }
+  EXPECT_EQ(table.next_free(kSmall, kSmall.first), nullptr);
+  table.clear(*table.find(Ip4{0x0a00000f}));
+  EXPECT_EQ(table.next_free(kSmall, kSmall.first)->address, Ip4{0x0a00000f});
+  EXPECT_EQ(table.next_free(kSmall, Ip4{0x0a000010}), nullptr);
+}
+
+TEST(LeaseTable, GrowsWithItsLeases) {
+  LeaseTable table;
+  table.extend({{kSmall}});
+  table.put(*table.find(Ip4{0x0a00000c}), content_of(1));
+  // Around what is there, over it, and apart from it.
+  const std::array more{Range4{Ip4{0x0a000001}, Ip4{0x0a000020}}, Range4{Ip4{0x0a010000}, Ip4{0x0a010fff}}};
+  table.extend(more);
+  EXPECT_EQ(table.size(), 32u + 4096u);
+  Lease* lease = table.first_of(client_of(1));
+  ASSERT_NE(lease, nullptr);
+  EXPECT_EQ(lease->address, Ip4{0x0a00000c});
+  for (std::uint32_t address = 0x0a000001; address <= 0x0a000020; ++address) {
+    ASSERT_NE(table.find(Ip4{address}), nullptr) << address;
+    EXPECT_EQ(table.find(Ip4{address})->address, Ip4{address});
+  }
+  EXPECT_EQ(table.find(Ip4{0x0a000021}), nullptr);
+  EXPECT_EQ(table.next_free(more[0], Ip4{0x0a00000c})->address, Ip4{0x0a00000d});
+  const std::uint32_t before = table.size();
+  table.extend(more);
+  EXPECT_EQ(table.size(), before);
+}
+
+TEST(LeaseTable, SweepsOffersLeasesAndDeclined) {
+  LeaseTable table;
+  table.extend({{kSmall}});
+  LeaseContent offer = content_of(1, 100);
+  offer.state = LeaseState::offered;
+  LeaseContent declined = content_of(2, 100);
+  declined.state = LeaseState::declined;
+  table.put(*table.find(Ip4{0x0a00000a}), offer);
+  table.put(*table.find(Ip4{0x0a00000b}), declined);
+  table.put(*table.find(Ip4{0x0a00000c}), content_of(3, 100));
+  table.put(*table.find(Ip4{0x0a00000d}), content_of(4, kEngineForEver));
+  std::vector<Ip4> told;
+  const auto reclaim = [&](Lease& lease) {
+    told.push_back(lease.address);
+    table.clear(lease);
+  };
+  table.sweep(99, 50, 100, reclaim);
+  EXPECT_TRUE(told.empty());
+  EXPECT_EQ(table.next_expired(kSmall, kSmall.first), nullptr);
+  table.sweep(100, 50, 100, reclaim);
+  EXPECT_EQ(told, (std::vector<Ip4>{Ip4{0x0a00000a}, Ip4{0x0a00000b}}));
+  ASSERT_NE(table.next_expired(kSmall, kSmall.first), nullptr);
+  EXPECT_EQ(table.next_expired(kSmall, kSmall.first)->address, Ip4{0x0a00000c});
+  table.prolong(*table.find(Ip4{0x0a00000c}), 100, 200);
+  EXPECT_EQ(table.next_expired(kSmall, kSmall.first), nullptr);
+  table.sweep(249, 50, 100, reclaim);
+  EXPECT_EQ(told.size(), 2u);
+  table.sweep(250, 50, 100, reclaim);
+  EXPECT_EQ(told.size(), 3u);
+  EXPECT_EQ(table.leased(), 1u) << "the one without end";
+}
+
+TEST(LeaseTable, CountsCircuitsAndAttachments) {
+  LeaseTable table;
+  table.extend({{kSmall}});
+  table.put(*table.find(Ip4{0x0a00000a}), content_of(0, 100));
+  table.count_groups(true, true);
+  EXPECT_EQ(table.circuits().of(1), 1u) << "what is there counts too";
+  table.put(*table.find(Ip4{0x0a00000b}), content_of(3, 100));
+  table.put(*table.find(Ip4{0x0a00000c}), content_of(1, 100));
+  EXPECT_EQ(table.circuits().of(1), 2u);
+  EXPECT_EQ(table.circuits().of(2), 1u);
+  EXPECT_EQ(table.attachments().of(7), 3u);
+  EXPECT_EQ(table.attachments().of(8), 0u);
+  table.sweep(100, 50, 100, [](Lease&) {});
+  EXPECT_EQ(table.attachments().of(7), 0u) << "leases that are over do not count";
+  table.prolong(*table.find(Ip4{0x0a00000a}), 100, 200);
+  EXPECT_EQ(table.attachments().of(7), 1u);
+  table.clear(*table.find(Ip4{0x0a00000a}));
+  EXPECT_EQ(table.attachments().of(7), 0u);
+}
+
+TEST(GroupCounts, ManyGroupsComeAndGo) {
+  GroupCounts counts;
+  counts.reserve(100);
+  std::map<std::uint32_t, std::uint32_t> expected;
+  std::mt19937 engine(2);
+  const auto random = [&engine] { return static_cast<std::uint32_t>(engine()); };
+  for (int i = 0; i < 200'000; ++i) {
+    const std::uint32_t key = random() % 100'000 + 1;
+    if (expected.size() < 100) {
+      counts.add(key);
+      ++expected[key];
+    } else {
+      const auto gone = expected.begin();
+      counts.remove(gone->first);
+      if (--gone->second == 0) expected.erase(gone);
+    }
+    if (i % 1000 != 0) continue;
+    for (const auto& [group, count] : expected) {
+      ASSERT_EQ(counts.of(group), count);
+    }
+  }
+}
+
+// At most 128 bytes a lease, whatever is counted.
+TEST(LeaseTable, KeepsToItsMemory) {
+  LeaseTable table;
+  constexpr std::uint32_t kLeases = 1u << 18;
+  table.extend({{Range4{Ip4{0x0a000000}, Ip4{0x0a000000 + kLeases - 1}}}});
+  EXPECT_LE(table.bytes() / kLeases, 128u);
+  table.count_groups(true, false);
+  EXPECT_LE(table.bytes() / kLeases, 128u);
+}
+
+TEST(ClientKey, DependsOnKindKeyAndEveryByte) {
+  const std::string bytes = "abcdefghijklmnopqrst";
+  std::set<std::pair<std::uint64_t, std::uint64_t>> seen;
+  const auto note = [&](ClientKey key) { return seen.insert({key.high, key.low}).second; };
+  for (std::size_t size = 0; size <= bytes.size(); ++size)
+    EXPECT_TRUE(note(keyed_hash(kKey, 1, bytes_of(std::string_view(bytes).substr(0, size))))) << size;
+  EXPECT_TRUE(note(keyed_hash(kKey, 2, bytes_of(bytes))));
+  EXPECT_TRUE(note(keyed_hash(HashKey{1, 3}, 1, bytes_of(bytes))));
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    std::string changed = bytes;
+    changed[at] = static_cast<char>(changed[at] ^ 1);
+    EXPECT_TRUE(note(keyed_hash(kKey, 1, bytes_of(changed)))) << at;
+  }
+}
+
+}  // namespace
+}  // namespace xk
