@@ -1,23 +1,20 @@
 #include "bench/gen/dora.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <deque>
+#include <stdexcept>
 
-#include "bench/gen/packet_socket.h"
-#include "dataplane/dhcp/frame.h"
+#include "bench/gen/mailbox.h"
 
 namespace xk::gen {
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000u;
 constexpr std::uint64_t kGiveUpNs = kSecond / 5;
-constexpr std::size_t kBatch = 64;  // frames of one system call
+constexpr std::uint64_t kAddressesNs = 60 * kSecond;  // until all who will renew have an address
+constexpr std::uint32_t kLeaseMax = 1u << 30;         // seconds
 
 volatile sig_atomic_t told_to_stop = 0;
 
@@ -29,98 +26,25 @@ void listen_for_stop() {
   sigaction(SIGINT, &action, nullptr);
 }
 
-enum class Stage : std::uint8_t { idle, discovering, requesting };
+enum class Stage : std::uint8_t { idle, discovering, requesting, renewing };
 
 struct Conversation {
   Stage stage = Stage::idle;
   bool under_way = false;  // and not given up
   std::uint64_t started_ns = 0;
+  std::uint64_t asked_ns = 0;  // its last message
+  Ip4 address{};               // 0: it never had one
+  std::uint32_t lease_s = 0;   // that it asked for last
 };
 
-struct Reply {
-  MessageType type = MessageType::none;
-  std::uint32_t xid = 0;
-  Mac chaddr{};
-  Ip4 yiaddr{};
-  Ip4 server_identifier{};
-};
-
-// A server's message to a client, or nothing. Tags may still be in front: the walk skips them.
-bool parse_reply(Bytes frame, Reply& reply) {
-  xk_headers headers{};
-  if (xk_walk(frame.data(), frame.data() + frame.size(), &headers) != XK_WALK_UDP) return false;
-  const auto datagram = check_datagram4(frame, headers);
-  if (!datagram || datagram->destination_port != XK_DHCP4_CLIENT_PORT) return false;
-  const auto message = Message4View::parse(datagram->payload, dhcp4::kBootReply);
-  if (!message) return false;
-  const Bytes bytes = message->bytes();
-  const auto end = walk_option_field(bytes, dhcp4::kOptions, bytes.size(), OptionField::options,
-                                     [&](std::uint8_t code, const OptionPart& part) {
-                                       if (code == option4::kMessageType && part.length == 1)
-                                         reply.type = static_cast<MessageType>(bytes[part.value()]);
-                                       if (code == 54 && part.length == 4)
-                                         reply.server_identifier =
-                                             ByteReader(bytes.subspan(part.value(), 4)).ip4();
-                                       return XK_OUTCOME_COUNT;
-                                     });
-  reply.xid = message->xid();
-  reply.chaddr = message->chaddr();
-  reply.yiaddr = message->yiaddr();
-  return end.has_value();
+Latency percentiles(std::vector<std::uint32_t>& times_ns) {
+  if (times_ns.empty()) return {};
+  std::sort(times_ns.begin(), times_ns.end());
+  const auto at = [&](std::size_t a_thousand) {
+    return static_cast<double>(times_ns[(times_ns.size() - 1) * a_thousand / 1000]) / 1e6;
+  };
+  return {at(500), at(990), at(999)};
 }
-
-// A packet socket that takes and gives many frames at once.
-class Mailbox {
- public:
-  explicit Mailbox(const std::string& interface) : socket_(open_packet_socket(interface, true)) {
-    for (std::size_t i = 0; i < kBatch; ++i) {
-      in_parts_[i] = {in_[i].data(), in_[i].size()};
-      out_parts_[i] = {out_[i].data(), 0};
-      in_messages_[i].msg_hdr.msg_iov = &in_parts_[i];
-      out_messages_[i].msg_hdr.msg_iov = &out_parts_[i];
-      in_messages_[i].msg_hdr.msg_iovlen = out_messages_[i].msg_hdr.msg_iovlen = 1;
-    }
-  }
-  Mailbox(const Mailbox&) = delete;
-  Mailbox& operator=(const Mailbox&) = delete;
-
-  void send(Bytes frame) {
-    if (waiting_ == kBatch) flush();
-    std::ranges::copy(frame, out_[waiting_].begin());
-    out_parts_[waiting_++].iov_len = frame.size();
-  }
-  void flush() {
-    for (std::size_t sent = 0; sent < waiting_;) {
-      const int n = sendmmsg(socket_.get(), &out_messages_[sent], static_cast<unsigned>(waiting_ - sent), 0);
-      if (n > 0) sent += static_cast<std::size_t>(n);
-      if (n < 0 && errno != ENOBUFS && errno != EAGAIN && errno != EINTR) break;
-    }
-    waiting_ = 0;
-  }
-  // Calls for each frame that has arrived; false: none had.
-  bool receive(auto&& call) {
-    const int got = recvmmsg(socket_.get(), in_messages_.data(), kBatch, MSG_DONTWAIT, nullptr);
-    for (int i = 0; i < got; ++i) {
-      const auto index = static_cast<std::size_t>(i);
-      call(Bytes(in_[index]).first(in_messages_[index].msg_len));
-    }
-    return got > 0;
-  }
-  // Until a frame is there or the time is over.
-  void wait(std::uint64_t left_ns) const {
-    const timespec left{static_cast<time_t>(left_ns / kSecond), static_cast<long>(left_ns % kSecond)};
-    pollfd waiting{.fd = socket_.get(), .events = POLLIN, .revents = 0};
-    ppoll(&waiting, 1, &left, nullptr);
-  }
-
- private:
-  using Frame = std::array<std::uint8_t, 2048>;
-  Fd socket_;
-  std::size_t waiting_ = 0;  // to be sent
-  std::array<Frame, kBatch> in_{}, out_{};
-  std::array<iovec, kBatch> in_parts_{}, out_parts_{};
-  std::array<mmsghdr, kBatch> in_messages_{}, out_messages_{};
-};
 
 // All conversations over one socket.
 class Talk {
@@ -130,21 +54,40 @@ class Talk {
         acks_(acks),
         mailbox_(population.interface),
         conversations_(population.clients) {
-    latencies_ns_.reserve(1 << 20);
+    whole_ns_.reserve(1 << 20);
+    reply_ns_.reserve(1 << 21);
   }
 
   struct Begun {
     std::uint32_t index = 0;  // of the client
     std::uint64_t started_ns = 0;
   };
-  Begun discover_next() {
+  Begun begin_next() {
     const std::uint32_t index = next_++ % population_.clients;
     Conversation& conversation = conversations_[index];
     if (!conversation.under_way) ++under_way_;
-    conversation = {Stage::discovering, true, now_ns()};
-    send(index, {MessageType::discover, population_.first_client + index, {}, {}});
-    ++result_.discovers;
+    conversation.under_way = true;
+    conversation.started_ns = conversation.asked_ns = now_ns();
+    if (renews_ && !conversation.address.is_zero()) {
+      renew(index, conversation);
+    } else {
+      conversation.stage = Stage::discovering;
+      send(index, {.type = MessageType::discover, .number = population_.first_client + index});
+      ++result_.discovers;
+    }
     return {index, conversation.started_ns};
+  }
+  // From now on those who have an address renew it.
+  void renew_from_now(const Renewals& renewals) {
+    renews_ = true;
+    renewals_ = renewals;
+    result_ = DoraResult{};
+    whole_ns_.clear();
+    reply_ns_.clear();
+  }
+  [[nodiscard]] bool all_have_addresses() const {
+    return std::ranges::none_of(conversations_,
+                                [](const Conversation& one) { return one.address.is_zero(); });
   }
 
   // Begins conversations with the next clients until so many are under way.
@@ -157,7 +100,8 @@ class Talk {
       conversation.under_way = false;
       --under_way_;
     }
-    while (under_way_ < window) begun_.push_back(discover_next());
+    window = std::min(window, population_.clients);
+    while (under_way_ < window) begun_.push_back(begin_next());
   }
 
   // Answers all that is waiting; false if nothing was.
@@ -181,16 +125,14 @@ class Talk {
     if (now < time_ns) mailbox_.wait(time_ns - now);
   }
 
-  [[nodiscard]] bool waiting() const { return result_.acks + result_.naks < result_.discovers; }
+  [[nodiscard]] bool waiting() const {
+    return result_.acks + result_.naks + result_.renewed < result_.discovers + result_.renewals;
+  }
 
   [[nodiscard]] DoraResult finish(double seconds) {
     result_.seconds = seconds;
-    std::sort(latencies_ns_.begin(), latencies_ns_.end());
-    if (!latencies_ns_.empty()) {
-      const std::size_t last = latencies_ns_.size() - 1;
-      result_.p50_ms = static_cast<double>(latencies_ns_[last / 2]) / 1e6;
-      result_.p99_ms = static_cast<double>(latencies_ns_[last * 99 / 100]) / 1e6;
-    }
+    result_.whole = percentiles(whole_ns_);
+    result_.reply = percentiles(reply_ns_);
     return result_;
   }
 
@@ -200,10 +142,46 @@ class Talk {
     mailbox_.send(client_frame(message, tags, population_.message_bytes));
   }
 
+  void renew(std::uint32_t index, Conversation& conversation) {
+    conversation.stage = Stage::renewing;
+    const std::uint64_t twice = std::uint64_t{conversation.lease_s} * 2;
+    if (renewals_.grows)
+      conversation.lease_s =
+          static_cast<std::uint32_t>(std::clamp<std::uint64_t>(twice, renewals_.lease_s, kLeaseMax));
+    send(index, {.type = MessageType::request,
+                 .number = population_.first_client + index,
+                 .lease_s = conversation.lease_s,
+                 .ciaddr = conversation.address,
+                 .server = server_,
+                 .server_mac = server_mac_});
+    ++result_.renewals;
+  }
+
+  void answered(Conversation& conversation) {
+    const std::uint64_t took = now_ns() - conversation.asked_ns;
+    reply_ns_.push_back(static_cast<std::uint32_t>(std::min<std::uint64_t>(took, 0xffffffffu)));
+  }
+
   void end(Conversation& conversation) {
     conversation.stage = Stage::idle;
     if (conversation.under_way) --under_way_;
     conversation.under_way = false;
+  }
+
+  void acknowledged(Conversation& conversation, const Reply& reply) {
+    if (conversation.stage == Stage::renewing)
+      ++result_.renewed;
+    else
+      ++result_.acks;
+    answered(conversation);
+    const std::uint64_t took = now_ns() - conversation.started_ns;
+    whole_ns_.push_back(static_cast<std::uint32_t>(std::min<std::uint64_t>(took, 0xffffffffu)));
+    end(conversation);
+    conversation.address = reply.yiaddr;
+    server_ = reply.server_identifier;
+    server_mac_ = reply.source_mac;
+    if (acks_ != nullptr)
+      std::fprintf(acks_, "%s %s\n", to_string(reply.chaddr).c_str(), to_string(reply.yiaddr).c_str());
   }
 
   void handle(const Reply& reply) {
@@ -216,16 +194,18 @@ class Talk {
     if (reply.type == MessageType::offer && conversation.stage == Stage::discovering) {
       conversation.stage = Stage::requesting;
       ++result_.offers;
-      send(index,
-           {MessageType::request, population_.first_client + index, reply.yiaddr, reply.server_identifier});
-    } else if (reply.type == MessageType::ack && conversation.stage == Stage::requesting) {
+      answered(conversation);
+      conversation.asked_ns = now_ns();
+      send(index, {.type = MessageType::request,
+                   .number = population_.first_client + index,
+                   .requested = reply.yiaddr,
+                   .server_identifier = reply.server_identifier});
+    } else if (reply.type == MessageType::ack &&
+               (conversation.stage == Stage::requesting || conversation.stage == Stage::renewing)) {
+      acknowledged(conversation, reply);
+    } else if (reply.type == MessageType::nak && conversation.stage >= Stage::requesting) {
       end(conversation);
-      ++result_.acks;
-      if (acks_ != nullptr)
-        std::fprintf(acks_, "%s %s\n", to_string(reply.chaddr).c_str(), to_string(reply.yiaddr).c_str());
-      latencies_ns_.push_back(now_ns() - conversation.started_ns);
-    } else if (reply.type == MessageType::nak && conversation.stage == Stage::requesting) {
-      end(conversation);
+      conversation.address = {};
       ++result_.naks;
     } else {
       ++result_.strays;
@@ -239,17 +219,16 @@ class Talk {
   std::deque<Begun> begun_;  // in their order, those that have ended too
   std::uint32_t under_way_ = 0;
   std::uint32_t next_ = 0;
-  std::vector<std::uint64_t> latencies_ns_;
+  std::vector<std::uint32_t> whole_ns_, reply_ns_;
+  bool renews_ = false;
+  Renewals renewals_;
+  Ip4 server_{};  // who leased last
+  Mac server_mac_{};
   DoraResult result_;
 };
 
-}  // namespace
-
-DoraResult run_dora(const Population& population, const DoraPace& pace, double seconds, double grace_s,
-                    std::FILE* acks) {
-  Talk talk(population, acks);
-  listen_for_stop();
-  prctl(PR_SET_TIMERSLACK, 1UL);
+// Begins conversations for so long, then waits for their answers.
+DoraResult pace_talk(Talk& talk, const DoraPace& pace, double seconds, double grace_s) {
   const std::uint64_t start = now_ns();
   const auto end = start + static_cast<std::uint64_t>(seconds * 1e9);
   const double gap_ns = pace.rate_per_s > 0 ? 1e9 / pace.rate_per_s : 0;
@@ -262,7 +241,7 @@ DoraResult run_dora(const Population& population, const DoraPace& pace, double s
       continue;
     }
     if (now_ns() >= due()) {
-      talk.discover_next();
+      talk.begin_next();
       ++count;
     }
     if (!talk.receive() && pace.rate_per_s > 0) talk.sleep_until(due());
@@ -272,6 +251,32 @@ DoraResult run_dora(const Population& population, const DoraPace& pace, double s
   while (talk.waiting() && now_ns() < last)
     if (!talk.receive()) talk.sleep_until(last);
   return talk.finish(static_cast<double>(stopped - start) / 1e9);
+}
+
+}  // namespace
+
+DoraResult run_dora(const Population& population, const DoraPace& pace, double seconds, double grace_s,
+                    std::FILE* acks) {
+  Talk talk(population, acks);
+  listen_for_stop();
+  prctl(PR_SET_TIMERSLACK, 1UL);
+  return pace_talk(talk, pace, seconds, grace_s);
+}
+
+DoraResult run_renewals(const Population& population, const DoraPace& pace, const Renewals& renewals,
+                        double seconds, double grace_s) {
+  Talk talk(population, nullptr);
+  listen_for_stop();
+  prctl(PR_SET_TIMERSLACK, 1UL);
+  constexpr std::uint32_t kWindow = 64;
+  const std::uint64_t last = now_ns() + kAddressesNs;
+  while (!talk.all_have_addresses()) {
+    if (now_ns() > last || told_to_stop != 0) throw std::runtime_error("not all clients get an address");
+    // About as long as all of them take, and again for those that were not answered.
+    static_cast<void>(pace_talk(talk, {.rate_per_s = 0, .window = kWindow}, 0.5, 0.3));
+  }
+  talk.renew_from_now(renewals);
+  return pace_talk(talk, pace, seconds, grace_s);
 }
 
 }  // namespace xk::gen

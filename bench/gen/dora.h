@@ -1,5 +1,5 @@
-// Closed conversations: DISCOVER, OFFER, REQUEST, ACK, many at a time, paced by the DISCOVERs or by the
-// answers.
+// Closed conversations: DISCOVER, OFFER, REQUEST, ACK, or renewals, many at a time, paced by what begins them
+// or by the answers.
 #pragma once
 
 #include <cstdint>
@@ -9,14 +9,22 @@
 
 namespace xk::gen {
 
+// Percentiles of times, milliseconds; 0 where nothing was measured.
+struct Latency {
+  double p50_ms = 0, p99_ms = 0, p999_ms = 0;
+};
+
 struct DoraResult {
   std::uint64_t discovers = 0;
   std::uint64_t offers = 0;  // first OFFER of a conversation: as many REQUESTs are sent
   std::uint64_t acks = 0;    // conversations that ended with an ACK
   std::uint64_t naks = 0;
-  std::uint64_t strays = 0;  // replies of no conversation: another VRF's, or late ones
+  std::uint64_t strays = 0;    // replies of no conversation: another VRF's, or late ones
+  std::uint64_t renewals = 0;  // REQUESTs that renew
+  std::uint64_t renewed = 0;   // ACKs to those
   double seconds = 0;
-  double p50_ms = 0, p99_ms = 0;  // DISCOVER to ACK
+  Latency whole;  // from DISCOVER to ACK, or of a renewal
+  Latency reply;  // from DISCOVER to OFFER, from REQUEST to ACK
 };
 
 // When conversations begin: so many a second (0: as fast as it can), or, with a window, whenever fewer than
@@ -31,5 +39,15 @@ struct DoraPace {
 // is null. Throws std::runtime_error.
 [[nodiscard]] DoraResult run_dora(const Population& population, const DoraPace& pace, double seconds,
                                   double grace_s, std::FILE* acks);
+
+// The same with renewals: all clients get an address first, which is not measured, then each in turn renews
+// by unicast. grows: each asks for a lease of twice the time it asked for before, from lease_s on, so that a
+// server has something to record every time. Throws std::runtime_error, also if not all get an address.
+struct Renewals {
+  bool grows = false;
+  std::uint32_t lease_s = 60;
+};
+[[nodiscard]] DoraResult run_renewals(const Population& population, const DoraPace& pace,
+                                      const Renewals& renewals, double seconds, double grace_s);
 
 }  // namespace xk::gen

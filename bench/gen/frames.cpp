@@ -46,19 +46,22 @@ void write_message(ByteWriter& out, const ClientMessage& message) {
   out.u8(6);
   out.u8(0);
   out.u32(client_xid(message.number));
-  out.zeros(dhcp4::kChaddr - dhcp4::kSecs);
+  out.u32(0);  // secs and flags
+  out.ip4(message.ciaddr);
+  out.zeros(dhcp4::kChaddr - dhcp4::kYiaddr);
   out.mac(client_mac(message.number));
   out.zeros(dhcp4::kCookie - dhcp4::kChaddr - 6);
   out.u32(dhcp4::kMagicCookie);
   out.u8(option4::kMessageType);
   out.u8(1);
   out.u8(static_cast<std::uint8_t>(message.type));
-  const std::pair<std::uint8_t, Ip4> addresses[] = {{50, message.requested}, {54, message.server_identifier}};
-  for (const auto& [code, address] : addresses) {
-    if (address.is_zero()) continue;
+  const std::pair<std::uint8_t, std::uint32_t> numbers[] = {
+      {50, message.requested.value}, {54, message.server_identifier.value}, {51, message.lease_s}};
+  for (const auto& [code, number] : numbers) {
+    if (number == 0) continue;
     out.u8(code);
     out.u8(4);
-    out.ip4(address);
+    out.u32(number);
   }
   const std::uint8_t wanted[] = {55, 4, 1, 3, 6, 15};  // parameter request list
   out.bytes(wanted);
@@ -84,6 +87,11 @@ std::vector<std::uint8_t> client_frame(const ClientMessage& message, const std::
   if (!tags.empty()) headers.outer = tags[0];
   if (tags.size() > 1) headers.inner = tags[1];
   headers.destination = Ip4::limited_broadcast();
+  if (!message.ciaddr.is_zero()) {
+    headers.destination_mac = message.server_mac;
+    headers.source = message.ciaddr;
+    headers.destination = message.server;
+  }
   headers.source_port = XK_DHCP4_CLIENT_PORT;
   headers.destination_port = XK_DHCP4_SERVER_PORT;
   const std::size_t front = headers_size(headers.outer, headers.inner);

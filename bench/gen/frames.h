@@ -27,12 +27,17 @@ struct Population {
 // What distinguishes a client's message.
 struct ClientMessage {
   MessageType type = MessageType::discover;
-  std::uint32_t number = 0;  // of the client
-  Ip4 requested{};           // option 50 if not zero
-  Ip4 server_identifier{};   // option 54 if not zero
+  std::uint32_t number = 0;   // of the client
+  Ip4 requested{};            // option 50 if not zero
+  Ip4 server_identifier{};    // option 54 if not zero
+  std::uint32_t lease_s = 0;  // option 51 if not zero
+  // Of a renewal: ciaddr and the IP source address if not zero; then it goes to this server alone.
+  Ip4 ciaddr{};
+  Ip4 server{};
+  Mac server_mac{};
 };
 
-// A whole broadcast frame, 0.0.0.0:68 to 255.255.255.255:67, with these tags.
+// A whole frame with these tags: a broadcast from 0.0.0.0:68 to 255.255.255.255:67, but for a renewal.
 [[nodiscard]] std::vector<std::uint8_t> client_frame(const ClientMessage& message,
                                                      const std::vector<VlanTag>& tags,
                                                      std::uint32_t message_bytes);

@@ -25,10 +25,11 @@ Examples:
   xdp-kea-gen send --interface gen0 --rate 100000 --seconds 5 --clients 10000
   xdp-kea-gen send --interface gen0 --vlans none,100,200@88a8.300 --rate 0 --seconds 2
   xdp-kea-gen dora --interface gen0 --rate 2000 --seconds 10 --clients 20000
+  xdp-kea-gen renew --interface gen0 --window 64 --seconds 5 --clients 20000
   xdp-kea-gen sink --interface up0 --seconds 5
 
 Several VRFs: give the VLANs of all their attachments; clients are spread over them in turn.
-Rate 0 sends as fast as the kernel takes frames. SIGTERM ends `dora` before its time. The last line is one JSON object.
+Rate 0 sends as fast as the kernel takes frames. SIGTERM ends `dora` and `renew` before their time. The last line is one JSON object.
 
 On real NICs use the kernel's pktgen instead of `send`, from the machine that stands for the clients:
   modprobe pktgen
@@ -47,6 +48,8 @@ struct Options {
   double seconds = 5;
   double grace = 1;
   std::uint32_t window = 0;
+  bool grows = false;
+  std::uint32_t lease_s = 60;
   std::string sink_interface, sink_netns, samples, acks;
 };
 
@@ -81,6 +84,23 @@ nlohmann::json to_json(const SendResult& result) {
   return {{"sent", result.sent}, {"refused", result.refused}, {"seconds", result.seconds}};
 }
 
+nlohmann::json to_json(const DoraResult& result) {
+  return {{"discovers", result.discovers},
+          {"offers", result.offers},
+          {"acks", result.acks},
+          {"naks", result.naks},
+          {"strays", result.strays},
+          {"renewals", result.renewals},
+          {"renewed", result.renewed},
+          {"seconds", result.seconds},
+          {"p50_ms", result.whole.p50_ms},
+          {"p99_ms", result.whole.p99_ms},
+          {"p999_ms", result.whole.p999_ms},
+          {"reply_p50_ms", result.reply.p50_ms},
+          {"reply_p99_ms", result.reply.p99_ms},
+          {"reply_p999_ms", result.reply.p999_ms}};
+}
+
 int run_send(const Options& options) {
   std::puts(to_json(send_discovers(options.population, options.rate, options.seconds)).dump().c_str());
   return 0;
@@ -93,11 +113,15 @@ int run_dora_command(const Options& options) {
       run_dora(options.population, {.rate_per_s = options.rate, .window = options.window}, options.seconds,
                options.grace, acks);
   if (acks != nullptr && std::fclose(acks) != 0) throw std::runtime_error("cannot write " + options.acks);
-  const nlohmann::json json = {{"discovers", result.discovers}, {"offers", result.offers},
-                               {"acks", result.acks},           {"naks", result.naks},
-                               {"strays", result.strays},       {"seconds", result.seconds},
-                               {"p50_ms", result.p50_ms},       {"p99_ms", result.p99_ms}};
-  std::puts(json.dump().c_str());
+  std::puts(to_json(result).dump().c_str());
+  return 0;
+}
+
+int run_renew_command(const Options& options) {
+  const DoraResult result =
+      run_renewals(options.population, {.rate_per_s = options.rate, .window = options.window},
+                   {.grows = options.grows, .lease_s = options.lease_s}, options.seconds, options.grace);
+  std::puts(to_json(result).dump().c_str());
   return 0;
 }
 
@@ -150,6 +174,14 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1 << 16));
   dora->add_option("--grace", options.grace, "seconds to wait for answers at the end")
       ->check(CLI::NonNegativeNumber);
+  CLI::App* renew = app.add_subcommand("renew", "renewals by clients that have got an address before");
+  add_common(*renew, options);
+  renew->add_option("--window", options.window, "keep so many under way, whatever the rate")
+      ->check(CLI::Range(1, 1 << 16));
+  renew->add_option("--grace", options.grace, "seconds to wait for answers at the end")
+      ->check(CLI::NonNegativeNumber);
+  renew->add_flag("--grows", options.grows, "each asks for twice the lease time that it asked for before");
+  renew->add_option("--lease", options.lease_s, "seconds that the first renewal asks for, with --grows");
   CLI::App* sink = app.add_subcommand("sink", "count relayed requests that arrive on an interface");
   sink->add_option("--interface", options.sink_interface, "interface to count on")->required();
   sink->add_option("--seconds", options.seconds, "how long")->check(CLI::PositiveNumber);
@@ -164,6 +196,7 @@ int main(int argc, char** argv) {
     options.population.vlans = parse_vlans(options.vlans);
     if (send->parsed()) return run_send(options);
     if (dora->parsed()) return run_dora_command(options);
+    if (renew->parsed()) return run_renew_command(options);
     if (sink->parsed()) return run_sink(options);
     return run_trial(options);
   } catch (const std::exception& error) {
