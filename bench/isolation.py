@@ -8,7 +8,8 @@ Generator, the victim's clients, sink and Kea share CPU 0, where the flooder has
 others, or the victim's clients and server would be starved by the scheduler and not by the appliance. The
 dataplane has CPU 1 before all else. The runs alone and flooded take turns. The same is measured for VRF
 neighbour, whose clients are on the flooded port itself, in VLAN 100: the port's ring is the flooder's too.
-Last line: one JSON object.
+Then all of it again with the native engine in every VRF, its leases durable: no server, no uplink, the flood's clients
+are leased addresses until its pool is exhausted. Last line: one JSON object.
 """
 
 import json
@@ -63,6 +64,40 @@ engine = "relay"
   server_vrf = "victim"
 """
 
+NATIVE = """
+
+[[vrf]]
+name = "flood"
+engine = "native"
+  [[vrf.subnet]]
+  prefix = "10.0.0.0/16"
+  gateway = "10.0.0.1"
+  pools = ["10.0.16.0-10.0.240.255"]
+  [[vrf.attachment]]
+  interface = "xkl-a0"
+
+[[vrf]]
+name = "victim"
+engine = "native"
+  [[vrf.subnet]]
+  prefix = "10.1.0.0/16"
+  gateway = "10.1.0.1"
+  pools = ["10.1.16.0-10.1.240.255"]
+  [[vrf.attachment]]
+  interface = "xkl-b0"
+
+[[vrf]]
+name = "neighbour"
+engine = "native"
+  [[vrf.subnet]]
+  prefix = "10.2.0.0/16"
+  gateway = "10.2.0.1"
+  pools = ["10.2.16.0-10.2.240.255"]
+  [[vrf.attachment]]
+  interface = "xkl-a0"
+  vlan = 100
+"""
+
 KEA = {"Dhcp4": {
     "interfaces-config": {"interfaces": ["upb"], "dhcp-socket-type": "udp"},
     "lease-database": {"type": "memfile", "persist": False},
@@ -84,10 +119,12 @@ def prefer(process, niceness):
 
 
 class Site:
-    """The lab with Kea, the sink and the appliance, all running."""
+    """The lab with Kea, the sink and the appliance, all running; with native engines there is no Kea, and nothing for
+    the sink to end."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, config=CONFIG):
         self.lab = lab
+        self.native = config == NATIVE
         self.router = lab.netns("r")
         for name, port in (("a", "xkl-a0"), ("b", "xkl-b0"), ("ua", "xkl-upa"), ("ub", "xkl-upb")):
             ns = lab.netns(name)
@@ -99,8 +136,9 @@ class Site:
             run("ip", "-n", ns, "addr", "add", f"{network}.2/24", "dev", link)
             run("ip", "-n", ns, "route", "add", "default", "via", f"{network}.1")
         self.generator = Appliance.binary("xdp-kea-gen")
-        self.start_kea()
-        self.appliance = Appliance(lab, self.router, appliance_config(lab, CONFIG)).start()
+        if not self.native:
+            self.start_kea()
+        self.appliance = Appliance(lab, self.router, appliance_config(lab, config)).start()
         prefer(self.appliance.dataplane, FIRST)
         # Nothing is measured before both ways work.
         for place in (self.victim(), self.neighbour()):
@@ -186,11 +224,11 @@ def measure(site, name, place):
             "pps": round(statistics.median(rates))}
 
 
-def main():
-    remove_leftovers("xklb")
+def both_places(config, kind):
+    """The figures of the VRF on another port than the flood, and of the one on the same."""
     with Lab("b") as lab:
-        site = Site(lab)
-        say(f"isolation: DORA at {RATE}/s of {CLIENTS} clients for {SECONDS} s, {REPEATS} times alone and flooded")
+        site = Site(lab, config)
+        say(f"isolation, {kind}: DORA at {RATE}/s of {CLIENTS} clients for {SECONDS} s, {REPEATS} times alone and flooded")
         apart = measure(site, "victim", site.victim())
         same = measure(site, "neighbour", site.neighbour())
         say(f"flood: drops in its VRF: {drops(site.appliance, 'flood')}; of no VRF: {drops(site.appliance, '-')}"
@@ -198,12 +236,24 @@ def main():
             f"flood: drops in its VRF: {drops(site.appliance, 'flood')}")
         total = site.appliance.counters()
         say(f"rx {total['rx']} + copies {total['copies']} = tx {total['tx']} + drops {sum(total['drops'].values())}")
-    print(json.dumps({
-        "victim_sent": apart["sent"], "victim_lost": apart["lost"],
-        **{key: value for key, value in apart.items() if key.startswith("p") and key != "pps"},
-        "flood_pps": apart["pps"],
-        "same_port_sent": same["sent"], "same_port_lost": same["lost"],
-        "same_port_p99_ms_flooded": same["p99_ms_flooded"], "same_port_flood_pps": same["pps"]}))
+        site.appliance.teardown()
+    return apart, same
+
+
+def keys_of(apart, same, prefix=""):
+    keys = {"victim_sent": apart["sent"], "victim_lost": apart["lost"],
+            **{key: value for key, value in apart.items() if key.startswith("p") and key != "pps"},
+            "flood_pps": apart["pps"],
+            "same_port_sent": same["sent"], "same_port_lost": same["lost"],
+            "same_port_p99_ms_flooded": same["p99_ms_flooded"], "same_port_flood_pps": same["pps"]}
+    return {prefix + key: value for key, value in keys.items()}
+
+
+def main():
+    remove_leftovers("xklb")
+    relayed = both_places(CONFIG, "relayed")
+    native = both_places(NATIVE, "native engines")
+    print(json.dumps({**keys_of(*relayed), **keys_of(*native, "native_")}))
 
 
 if __name__ == "__main__":

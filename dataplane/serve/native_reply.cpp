@@ -152,6 +152,11 @@ Verdict write_nak(const NativeQuestion& question, const Decision& decision, cons
   return verdict;
 }
 
+// RFC 2132 2: zeros behind a text do not count.
+std::string_view without_zeros(std::string_view text) {
+  return text.substr(0, text.find_last_not_of('\0') + 1);
+}
+
 }  // namespace
 
 Verdict write_native_reply(const NativeQuestion& question, const Decision& decision, MutableBytes out,
@@ -181,9 +186,9 @@ Verdict write_native_reply(const NativeQuestion& question, const Decision& decis
 }
 
 std::string_view host_name_of(const ServerRequest& request, std::span<char, 255> scratch) {
-  if (request.fqdn.size() <= kFqdnHead) return text_of(request.host_name);
+  if (request.fqdn.size() <= kFqdnHead) return without_zeros(text_of(request.host_name));
   Bytes name = request.fqdn.subspan(kFqdnHead);
-  if ((request.fqdn[0] & kFqdnWire) == 0) return text_of(name);
+  if ((request.fqdn[0] & kFqdnWire) == 0) return without_zeros(text_of(name));
   std::size_t size = 0;
   while (!name.empty() && name[0] != 0 && name[0] < 64 && std::size_t{name[0]} + 1 <= name.size()) {
     if (size != 0) scratch[size++] = '.';

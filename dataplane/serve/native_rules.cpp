@@ -311,13 +311,12 @@ Decision decide_giving_back(const NativeQuestion& question, Act act, Ip4 address
   return decision;
 }
 
-// RFC 2131 4.3.5: no lease is looked at.
+// RFC 2131 4.3.5: no lease is looked at. 3.4: an address of none of our networks is no reason to answer.
 Decision decide_inform(const NativeQuestion& question) {
   if (!question.request.ciaddr.is_unicast()) return Decision::drop(XK_REPLY_NO_TARGET);
   Decision decision;
   decision.act = Act::inform;
   decision.subnet = subnet_of(question.plan.vrf(), question.request.ciaddr);
-  if (decision.subnet == nullptr) decision.subnet = question.subnet;
   return decision.subnet == nullptr ? Decision::drop(XK_SERVE_NO_SUBNET) : decision;
 }
 
