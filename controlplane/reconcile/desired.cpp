@@ -48,6 +48,7 @@ void DesiredBuilder::assign_vrfs() {
     // One that goes frees its id when it is gone: whoever had to wait for it is served then.
     if (const auto id = out_.ids.vrf(vrf.name, vrf_id_max(model_.appliance))) {
       vrf_ids_[vrf.name] = *id;
+      if (vrf.engine == Engine::native && vrf.native.probe) probing_.insert(*id);
     } else {
       out_.without_id.push_back(id.error().message);
     }

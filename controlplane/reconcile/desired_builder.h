@@ -101,6 +101,7 @@ class DesiredBuilder {
   Topology topology_;
   Desired out_;
   std::map<std::string, VrfId> vrf_ids_;
+  std::set<VrfId> probing_;  // of the native engine, and asking by ARP
   std::map<std::string, DesiredPort> ports_;
   std::map<PlaceKey, Occupant> occupants_;
   std::map<std::pair<VrfId, std::string>, std::string> circuit_ids_;  // by server VRF -> who has it

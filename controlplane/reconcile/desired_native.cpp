@@ -105,11 +105,11 @@ void add_subnets(const std::vector<const Subnet*>& subnets, NativeVrf& native) {
 
 void DesiredBuilder::add_native(const Vrf& vrf, VrfEntry& entry) {
   if (vrf.subnets.empty()) return;  // only a name, or a device that has no clients yet
+  const auto unserved = [&](const std::string& why) {
+    out_.impaired[entry.id].push_back("nobody is answered: " + why);
+  };
   auto entries = subnet_entries(vrf);
-  if (!entries) {
-    out_.impaired[entry.id].push_back("nobody is answered: " + entries.error());
-    return;
-  }
+  if (!entries) return unserved(entries.error());
   entry.subnets = std::move(*entries);
   entry.static_leases = true;
   NativeVrf native = settings_of(vrf.native);
@@ -125,6 +125,9 @@ void DesiredBuilder::add_native(const Vrf& vrf, VrfEntry& entry) {
   add_classes(vrf, native);
   add_pools(vrf, subnets, paused.pools, native);
   native.paused_clients = paused.clients;
+  // Of what is configured that is known; what is found can be too much for one VRF, and harms no other.
+  if (const std::string_view wrong = wrong_with_native(native, entry); !wrong.empty())
+    return unserved(std::string(wrong));
   NativeSpec spec{.vrf = entry.id,
                   .vrf_name = vrf.name,
                   .directory = native.directory,
@@ -138,9 +141,7 @@ void DesiredBuilder::add_native(const Vrf& vrf, VrfEntry& entry) {
 
 // Answers to ARP probes come to 0.0.0.0.
 void DesiredBuilder::add_probe_address(const AttachmentEntry& entry, const DesiredPort& port) {
-  const auto vrf =
-      std::ranges::find_if(model_.vrfs, [&](const Vrf& each) { return id_of(each.name) == entry.vrf; });
-  if (vrf == model_.vrfs.end() || vrf->engine != Engine::native || !vrf->native.probe) return;
+  if (!probing_.contains(entry.vrf)) return;
   AddressRow row;
   row.key.attachment_id = entry.id.value;
   row.key.family = 4;

@@ -105,6 +105,26 @@ TEST(KeaRender, ExtraOptionsByNameAndCodeReplaceOurs) {
   EXPECT_THAT(subnet["option-data"], testing::Contains(expected));
 }
 
+TEST(KeaRender, OptionsOfTheVrfAreTheSubnetsUnlessItSaysOtherwise) {
+  Vrf vrf = vrf_red();
+  vrf.subnets[0].dns.clear();
+  vrf.subnets[0].options = {{"interface-mtu", 0, "1400", false}};
+  vrf.options = {{"", 26, "1300", false},
+                 {"domain-name-servers", 0, "10.0.0.53", false},
+                 {"ntp-servers", 0, "10.0.0.99", false},
+                 {"classless-static-routes", 0, "0.0.0.0/0 10.0.0.1", false},
+                 {"", 224, "7", false, OptionType::u16}};
+  const json subnet = dhcp4_of(vrf, plain_place())["subnet4"][0];
+  EXPECT_EQ(option_named(subnet, "interface-mtu"), json::array({"1400"}));
+  EXPECT_EQ(option_named(subnet, "domain-name-servers"), json::array({"10.0.0.53"}));
+  EXPECT_NE(option_named(subnet, "ntp-servers"), json::array({"10.0.0.99"})) << "the subnet's own";
+  const json routes{{"code", 121}, {"data", "000a000001"}, {"csv-format", false}};
+  const json number{{"code", 224}, {"data", "0007"}, {"csv-format", false}};
+  EXPECT_THAT(subnet["option-data"], testing::IsSupersetOf({routes, number}));
+  for (const json& option : subnet["option-data"])
+    EXPECT_FALSE(option.contains("code") && option["code"] == 26);
+}
+
 TEST(KeaRender, ThreadsAndHookAreAsThePlaceSays) {
   Place place = plain_place();
   place.threads = 3;
@@ -169,6 +189,11 @@ TEST(KeaRenderReal, KeaTakesManySubnetsAndAwkwardValues) {
       OptionData{.name = "", .code = 200, .data = "deadbeef", .hex = true},
       OptionData{.name = "tftp-server-name", .code = 0, .data = R"(a\, b "c")", .hex = false},
   };
+  vrf.options = {{"classless-static-routes", 0, "0.0.0.0/0 10.0.0.1", false},
+                 {"domain-search", 0, "example.net, lab.example.net", false},
+                 {"", 201, "10.0.0.9", false, OptionType::address},
+                 {"ipv6-only-preferred", 0, "300", false},
+                 {"tftp-server-addresses", 0, "10.0.0.9", false}};
   for (std::uint32_t n = 1; n < 200; ++n) {
     Subnet subnet = vrf_red().subnets[0];
     subnet.id = 100 + n;

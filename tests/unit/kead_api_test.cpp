@@ -39,7 +39,8 @@ class Called : public Served {
                                         .directory = directory_ + "/paused",
                                         .kea_group = [](const std::string&) { return ::getegid(); },
                                         .model = [this] { return (*daemon_)->model(); },
-                                        .changed = [](const leases::Pause&) {}});
+                                        .changed = [](const leases::Pause&) {},
+                                        .put_in_force = [this](const auto& vrfs) { in_force_ = vrfs; }});
     pauses_->start(leases_->store());
     statics_.emplace(StaticService::Parts{
         .loop = *loop_,
@@ -107,6 +108,7 @@ class Called : public Served {
   EventLog events_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<LeaseService> leases_;
+  std::set<std::string> in_force_;  // VRFs of the last pauses that came or went
   std::optional<PauseService> pauses_;
   std::optional<StaticService> statics_;
   std::optional<LoopControl> control_;
@@ -288,6 +290,12 @@ TEST_F(Called, PausesAreInForceWhenTheCallReturns) {
   EXPECT_EQ(paused->at(0).kind, "mac");
   EXPECT_EQ(file("red"), "xdp-kea-paused 1 allow\nmac 020000000001\nend\n");
   EXPECT_TRUE(control_->pause(client).has_value()) << "again";
+  EXPECT_EQ(in_force_, std::set<std::string>{"red"});
+  const auto all = pauses_->all();
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all.at("red").clients,
+            (std::vector<PausedClient>{{StaticKind::mac, std::string("\2\0\0\0\0\1", 6)}}));
+  EXPECT_TRUE(all.at("red").pools.empty());
   EXPECT_EQ(control_->pauses("")->size(), 1u);
   EXPECT_EQ(control_->pauses("blue")->size(), 0u);
   ASSERT_TRUE(control_->resume(client).has_value());

@@ -111,6 +111,22 @@ TEST_F(Explained, TheHandoffHasNoClients) {
   EXPECT_THAT(end("xdp-kea-h1"), HasSubstr("no clients"));
 }
 
+TEST_F(Explained, TheNativeEngineSaysWhatItHandsOut) {
+  Vrf green = test::kea_vrf("green", {test::attachment("eth1", 5, 0, "10.0.0.0/24", "10.0.0.1")});
+  green.engine = Engine::native;
+  green.subnets[0].pools = {parse_range4("10.0.0.1-10.0.0.9").value()};
+  model_.vrfs.push_back(green);
+  serve();
+  api::ExplainView view = of("eth1", "5");
+  EXPECT_EQ(end_of(view), "");
+  EXPECT_EQ(view.engine, "native");
+  EXPECT_THAT(view.findings.back().text, HasSubstr("pools of 8 addresses; an ACK waits for its journal"));
+  EXPECT_EQ(view.verdict, "served: VRF green, subnet 10.0.0.0/24");
+  model_.vrfs.back().subnets[0].pools.clear();
+  serve();
+  EXPECT_THAT(of("eth1", "5").findings.back().text, HasSubstr("no client gets a new lease"));
+}
+
 TEST_F(Explained, ARelaysServersAreNamed) {
   model_.vrfs.push_back(
       test::relay_vrf("green", {test::attachment("eth1", 5, 0, "10.0.0.0/24", "10.0.0.1")}, {"192.0.2.1"}));

@@ -167,5 +167,16 @@ TEST_F(NativeDesired, WhatCannotBeSaidInBytesIsTold) {
               ElementsAre(HasSubstr("nobody is answered: subnet 10.0.0.0/24")));
 }
 
+TEST_F(NativeDesired, TooManyAddressesAreThatVrfsTrouble) {
+  green_.subnets = {subnet(1, "10.0.0.0/8", "10.0.0.1"), subnet(2, "11.0.0.0/8", "11.0.0.1")};
+  green_.subnets[0].pools = {range("10.0.0.1-10.255.255.254")};
+  green_.subnets[1].pools = {range("11.0.0.1-11.0.0.4")};
+  EXPECT_EQ(make().snapshot.natives.size(), 1u);
+  green_.subnets[1].pools = {range("11.0.0.1-11.0.0.5")};
+  const Desired desired = make();
+  EXPECT_THAT(desired.snapshot.natives, IsEmpty());
+  EXPECT_THAT(desired.impaired.at(VrfId{1}), ElementsAre(HasSubstr("over 16,777,216 addresses")));
+}
+
 }  // namespace
 }  // namespace xk::test

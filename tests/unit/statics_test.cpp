@@ -113,6 +113,8 @@ TEST_F(Deciding, WhatCannotBeIsRefusedWhateverForce) {
   EXPECT_EQ(problem(entry_of("red", 2, "10.0.0.3")), "none");
   EXPECT_EQ(problem(entry_of("red", 2, "10.0.0.254")), "none");
   EXPECT_EQ(problem(entry_of("red", 2, "")), "none");
+  model.vrfs[0].engine = Engine::native;
+  EXPECT_EQ(problem(entry_of("red", 2, "10.0.0.3")), "none") << "the native engine has static leases too";
 }
 
 TEST_F(Deciding, AnothersGivesWayToForce) {
