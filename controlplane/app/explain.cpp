@@ -347,16 +347,49 @@ class Explainer {
       stop("engine", "the native engine has nothing to serve: the VRF has no subnet that it can", "dropped");
       return false;
     }
+    const std::vector<ipc::NativeReport> reports = machine_.dataplane.natives();
+    const auto report = std::ranges::find(reports, vrf.id, &ipc::NativeReport::vrf);
+    if (report == reports.end()) {
+      stop("engine", "the native engine has not been begun", "dropped: serve_recovering");
+      return false;
+    }
+    if (!native_state(*native, *report)) return false;
     std::uint64_t addresses = 0;
     std::uint64_t paused = 0;
     for (const NativePool& pool : native->pools) {
       for (const Range4& range : pool.ranges) (pool.paused ? paused : addresses) += range.size();
     }
-    ok("engine", "the native engine: pools of " + std::to_string(addresses) + " addresses" +
+    ok("engine", "the native engine: " + std::to_string(report->leases) + " leases, pools of " +
+                     std::to_string(addresses) + " addresses" +
                      (paused == 0 ? "" : ", " + std::to_string(paused) + " more are paused") +
                      "; an ACK waits for " + waited_for(native->reply_after));
     if (addresses == 0) note("engine", "no client gets a new lease: only those that have one are served");
     return true;
+  }
+
+  // Whether it answers.
+  bool native_state(const NativeVrf& native, const ipc::NativeReport& report) {
+    const std::string error = report.error.empty() ? "" : ": " + shown(report.error);
+    switch (report.state) {
+      case NativeState::serving:
+        return true;
+      case NativeState::failing:
+        note("engine", "the native engine cannot write its journal" + error);
+        if (native.available) return true;
+        stop("engine", "there are no ACKs while the journal cannot be written", "dropped: serve_not_durable");
+        return false;
+      case NativeState::recovering:
+        stop("engine", "the native engine still reads its journal", "dropped: serve_recovering");
+        return false;
+      case NativeState::closed:
+      case NativeState::broken:
+        break;
+    }
+    stop("engine",
+         report.state == NativeState::broken ? "the native engine cannot read its journal" + error
+                                             : "the native engine has ended",
+         "dropped: serve_recovering");
+    return false;
   }
 
   static std::string waited_for(ReplyAfter what) {

@@ -56,7 +56,7 @@ const auto kOptionKeys = std::to_array<Key<FileOption>>({
       .default_text = "none",
       .use = Use::server,
       .check = check_hex,
-      .allowed = "either `data` or `hex`; at most 255 bytes, 1020 with the `native` engine",
+      .allowed = "either `data` or `hex`; at most 255 bytes, 1020 where only the `native` engine says them",
       .empty_allowed = true}},
 });
 

@@ -216,7 +216,7 @@ Model validate(const FileConfig& file, Mistakes& mistakes) {
   Model model;
   validate_machine(file, model, mistakes);
   check_vrf_names(file, mistakes);
-  model.options = validate_options(file.options, {.what = "file", .native = true}, mistakes);
+  model.options = validate_options(file.options, {.what = "file", .native = true, .kea = true}, mistakes);
   for (const FileVrf& vrf : file.vrfs) model.vrfs.push_back(validate_vrf(file, vrf, model, mistakes));
   validate_discovery(file, model, mistakes);
   check_server_count(file, mistakes);

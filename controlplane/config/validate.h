@@ -24,6 +24,7 @@ void validate_subnets(const FileVrf& file, const Given<Prefix4>& handoff_prefix,
 struct OptionLevel {
   std::string_view what = "subnet";  // each option is allowed once in it
   bool native = false;               // the native engine is to say them
+  bool kea = !native;                // Kea is
   bool subnet = false;               // there are keys that say the same as some options
 };
 [[nodiscard]] std::vector<OptionData> validate_options(const std::vector<FileOption>& options,

@@ -55,7 +55,7 @@ void check_value(const FileOption& file, const OptionData& option, const OptionL
                                    "give the bytes as hex");
     return;
   }
-  if (file.hex.good() && !level.native && option.data.size() > 2 * kOptionBytesMax) {
+  if (file.hex.good() && level.kea && option.data.size() > 2 * kOptionBytesMax) {
     mistakes.add(file.hex.at, "hex: " + quoted(option.data) + " has " +
                                   std::to_string(option.data.size() / 2) +
                                   " bytes; an option has at most 255");

@@ -300,6 +300,9 @@ TEST(ConfigNative, OptionsAreTyped) {
   expect_fine(with("code = 43, hex = \"" + std::string(2040, 'a') + "\""));
   expect_only(with("code = 43, hex = \"" + std::string(2042, 'a') + "\""),
               "has 1021 bytes; an option has at most 1020");
+  const std::string of_all = "[[options]]\ncode = 43\nhex = \"";
+  expect_fine(of_all + std::string(510, 'a') + "\"\n");
+  expect_only(of_all + std::string(512, 'a') + "\"\n", "has 256 bytes; an option has at most 255");
   std::string many;
   for (int code = 224; code < 229; ++code)
     many += "{code = " + std::to_string(code) + ", hex = \"" + std::string(2040, 'a') + "\"},";

@@ -117,10 +117,23 @@ TEST_F(Explained, TheNativeEngineSaysWhatItHandsOut) {
   green.subnets[0].pools = {parse_range4("10.0.0.1-10.0.0.9").value()};
   model_.vrfs.push_back(green);
   serve();
+  EXPECT_EQ(end("eth1", "5"), "engine: the native engine has not been begun");
+  ipc::NativeReport& report = machine_.native_reports.emplace_back();
+  report.vrf = VrfId{3};
+  EXPECT_EQ(end("eth1", "5"), "engine: the native engine still reads its journal");
+  EXPECT_EQ(of("eth1", "5").verdict, "dropped: serve_recovering");
+  report.error = "no space left on device";
+  report.state = NativeState::broken;
+  EXPECT_EQ(end("eth1", "5"), "engine: the native engine cannot read its journal: no space left on device");
+  report.state = NativeState::failing;
+  EXPECT_EQ(of("eth1", "5").verdict, "dropped: serve_not_durable");
+  report.state = NativeState::serving;
+  report.leases = 7;
   api::ExplainView view = of("eth1", "5");
   EXPECT_EQ(end_of(view), "");
   EXPECT_EQ(view.engine, "native");
-  EXPECT_THAT(view.findings.back().text, HasSubstr("pools of 8 addresses; an ACK waits for its journal"));
+  EXPECT_THAT(view.findings.back().text,
+              HasSubstr("7 leases, pools of 8 addresses; an ACK waits for its journal"));
   EXPECT_EQ(view.verdict, "served: VRF green, subnet 10.0.0.0/24");
   model_.vrfs.back().subnets[0].pools.clear();
   serve();

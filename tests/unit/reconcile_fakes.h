@@ -64,6 +64,7 @@ class FakeMachine {
   std::size_t operations = 0;
   std::uint64_t now_ms = 1'000'000;
   std::uint32_t next_ifindex = 100;
+  std::vector<ipc::NativeReport> native_reports;  // of the dataplane
   bool dataplane_connected = true;
   bool dataplane_silent = false;
   std::uint32_t dataplane_pid = 500;
@@ -391,6 +392,7 @@ class FakeDataplane final : public DataplaneLink {
   std::vector<int> fds() const override { return {}; }
   bool poll() override { return false; }
   void tick(std::uint64_t) override {}
+  std::vector<ipc::NativeReport> natives() const override { return machine_.native_reports; }
   DataplaneStatus status() const override {
     DataplaneStatus status;
     status.connected = machine_.dataplane_connected;
@@ -453,6 +455,35 @@ class FakeDataplane final : public DataplaneLink {
   FakeMachine& machine_;
 };
 
+class FakeNatives final : public NativeLeases {
+ public:
+  explicit FakeNatives(FakeMachine& machine) : machine_(machine) {}
+  Result<> ensure(const NativeSpec& spec) override {
+    if (auto done = machine_.operation("native " + spec.vrf_name); !done) return done;
+    ready_[spec.vrf_name] = spec;
+    return {};
+  }
+  Result<> finish(const std::string& vrf_name) override {
+    if (auto done = machine_.operation("end native " + vrf_name); !done) return done;
+    ready_.erase(vrf_name);
+    return {};
+  }
+  std::vector<NativeSpec> ready() const override {
+    std::vector<NativeSpec> specs;
+    for (const auto& [name, spec] : ready_) specs.push_back(spec);
+    return specs;
+  }
+  std::vector<std::string> open() const override {
+    std::vector<std::string> names;
+    for (const auto& [name, spec] : ready_) names.push_back(name);
+    return names;
+  }
+
+ private:
+  FakeMachine& machine_;
+  std::map<std::string, NativeSpec> ready_;
+};
+
 // A machine with a reconciler on it; restart() is a new xdp-kead on the same machine.
 class Daemon {
  public:
@@ -464,7 +495,8 @@ class Daemon {
         keas_(machine),
         classifier_(machine),
         sockets_(machine),
-        dataplane_(machine) {
+        dataplane_(machine),
+        natives_(machine) {
     restart();
   }
   [[nodiscard]] Machine machine() {
@@ -475,7 +507,8 @@ class Daemon {
             .sockets = sockets_,
             .dataplane = dataplane_,
             .now_ms = [this] { return machine_.now_ms; },
-            .pause = [this](std::uint64_t ms) { machine_.now_ms += ms; }};
+            .pause = [this](std::uint64_t ms) { machine_.now_ms += ms; },
+            .natives = &natives_};
   }
   void restart() {
     reconciler_ = std::make_unique<Reconciler>(Reconciler::Setup{
@@ -505,6 +538,7 @@ class Daemon {
   FakeClassifier classifier_;
   FakeSockets sockets_;
   FakeDataplane dataplane_;
+  FakeNatives natives_;
   std::string unrenderable_;
   std::unique_ptr<Reconciler> reconciler_;
   Result<> loaded_;
