@@ -47,6 +47,23 @@ struct KeaView {
   std::string directory;
 };
 
+// The native engine of a VRF, and how far the store has its leases. Revisions are those of its journal.
+struct NativeView {
+  std::string vrf;
+  std::string state;       // "recovering", "serving", "failing", "broken", "closed", "unknown" (no dataplane)
+  std::string durability;  // "none", "local", "replicated"
+  std::uint64_t leases = 0;
+  std::uint64_t declined = 0;          // addresses
+  std::uint64_t table_bytes = 0;       // memory of its leases
+  std::uint64_t journal = 0;           // number of the file that is written
+  std::uint64_t durable_revision = 0;  // on the dataplane's disk
+  bool followed = false;               // the store follows the journal
+  std::uint64_t stored_revision = 0;   // in the store; 0 if it is not followed
+  std::uint64_t behind = 0;            // records that are on the disk and not in the store yet
+  std::string last_error;
+  std::string directory;
+};
+
 struct AttachmentView {  // as the BPF map holds it, and what is configured and not there yet
   std::uint32_t id = 0;
   std::string vrf;
@@ -87,7 +104,7 @@ struct LeaseView {
   std::string attachment;  // "eth1 200.300", from the circuit-id if Kea stored it; may be empty
   std::uint64_t lease_time_s = 0;
   std::uint64_t expires_unix_s = 0;
-  std::string server;                   // "kea"
+  std::string server;                   // "kea", "native"
   std::uint64_t start_unix_s = 0;       // the client's last transaction
   std::uint64_t kept_until_unix_s = 0;  // erased then: its end and the grace time
   std::string circuit_id, remote_id;    // bytes
@@ -136,8 +153,9 @@ struct LeaseDeleteRequest {
   std::string address;
 };
 struct LeaseDeletedView {
-  LeaseView lease;   // as it was
-  bool kea = false;  // its Kea had it, and has not any more
+  LeaseView lease;      // as it was
+  bool kea = false;     // its Kea had it, and has not any more
+  bool native = false;  // its native engine had it, and has not any more
 };
 
 // A pool of a VRF. available = size - excluded - own - used; used = leased + declined + static.
@@ -195,7 +213,7 @@ struct VrfView {
   std::string origin;       // "configured", "discovered"; "awaited": decided of, not there since the start
   std::string device;       // the kernel's VRF device; empty: none
   std::uint32_t table = 0;  // of that device; 0: it is not there
-  std::string engine;       // "kea", "relay"
+  std::string engine;       // "kea", "relay", "native"
   std::string state;        // "serving", "degraded", "pending"
   std::string reason;
   std::string netns;
@@ -256,6 +274,7 @@ struct StatusView {
   std::vector<PortView> ports;
   std::vector<VrfView> vrfs;
   std::vector<KeaView> keas;
+  std::vector<NativeView> natives;
 };
 
 // Static leases of a VRF, or of all: a page of them.
@@ -399,6 +418,7 @@ class Control {
   [[nodiscard]] virtual Answer<StaticDoneView> add_static_leases(const StaticRequest& request) = 0;
   [[nodiscard]] virtual Answer<StaticDoneView> delete_static_leases(const StaticRequest& request) = 0;
   [[nodiscard]] virtual Answer<std::vector<KeaView>> keas() = 0;
+  [[nodiscard]] virtual Answer<std::vector<NativeView>> natives() = 0;
   [[nodiscard]] virtual Answer<std::vector<ServerView>> servers() = 0;
   [[nodiscard]] virtual Answer<std::string> kea_command(const std::string& vrf, const std::string& json) = 0;
   [[nodiscard]] virtual Answer<std::string> config_show() = 0;  // TOML

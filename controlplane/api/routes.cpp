@@ -69,18 +69,22 @@ ApiReply get_vrf(Control& control, const ApiRequest&, const std::string& name) {
   if (!attachments) return failure_reply(std::move(attachments.error()));
   auto keas = control.keas();
   if (!keas) return failure_reply(std::move(keas.error()));
+  auto natives = control.natives();
+  if (!natives) return failure_reply(std::move(natives.error()));
   auto servers = control.servers();
   if (!servers) return failure_reply(std::move(servers.error()));
 
   auto counters = control.counters();
   if (!counters) return failure_reply(std::move(counters.error()));
 
-  VrfBody body{std::move(*vrf), std::move(*attachments), std::nullopt, std::move(*servers),
-               counters_of(std::move(*counters), name)};
+  VrfBody body{std::move(*vrf), std::move(*attachments), std::nullopt,
+               std::nullopt,    std::move(*servers),     counters_of(std::move(*counters), name)};
   std::erase_if(body.servers, [&name](const ServerView& s) { return s.vrf != name; });
   std::erase_if(body.attachments, [&name](const AttachmentView& a) { return a.vrf != name; });
   const auto kea = std::ranges::find(*keas, name, &KeaView::vrf);
   if (kea != keas->end()) body.kea = std::move(*kea);
+  const auto native = std::ranges::find(*natives, name, &NativeView::vrf);
+  if (native != natives->end()) body.native = std::move(*native);
   return json_reply(body);
 }
 

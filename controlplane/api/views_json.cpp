@@ -43,6 +43,22 @@ void each_field(Is<KeaView> auto& v, auto&& f) {
   f("directory", v.directory);
 }
 
+void each_field(Is<NativeView> auto& v, auto&& f) {
+  f("vrf", v.vrf);
+  f("state", v.state);
+  f("durability", v.durability);
+  f("leases", v.leases);
+  f("declined", v.declined);
+  f("table_bytes", v.table_bytes);
+  f("journal", v.journal);
+  f("durable_revision", v.durable_revision);
+  f("followed", v.followed);
+  f("stored_revision", v.stored_revision);
+  f("behind", v.behind);
+  f("last_error", v.last_error);
+  f("directory", v.directory);
+}
+
 void each_field(Is<ServerView> auto& v, auto&& f) {
   f("vrf", v.vrf);
   f("address", v.address);
@@ -133,6 +149,7 @@ void each_field(Is<LeaseDeleteRequest> auto& v, auto&& f) {
 void each_field(Is<LeaseDeletedView> auto& v, auto&& f) {
   f("lease", v.lease);
   f("kea", v.kea);
+  f("native", v.native);
 }
 
 void each_field(Is<PoolView> auto& v, auto&& f) {
@@ -269,6 +286,7 @@ void each_field(Is<StatusView> auto& v, auto&& f) {
   f("ports", v.ports);
   f("vrfs", v.vrfs);
   f("keas", v.keas);
+  f("natives", v.natives);
 }
 
 void each_field(Is<ReloadView> auto& v, auto&& f) {
@@ -352,6 +370,7 @@ void each_field(Is<VrfBody> auto& v, auto&& f) {
   f("vrf", v.vrf);
   f("attachments", v.attachments);
   f("kea", v.kea);
+  f("native", v.native);
   f("servers", v.servers);
   f("counters", v.counters);
 }
@@ -550,6 +569,7 @@ std::expected<View, Error> from_json(const Json& json) {
   template std::expected<View, Error> from_json<View>(const Json&);
 XK_API_VIEW(PortView)
 XK_API_VIEW(KeaView)
+XK_API_VIEW(NativeView)
 XK_API_VIEW(ServerView)
 XK_API_VIEW(AttachmentView)
 XK_API_VIEW(CountersView)

@@ -27,6 +27,7 @@ struct VrfBody {  // GET /v1/vrfs/{name}: the VRF and all that belongs to it
   VrfView vrf;
   std::vector<AttachmentView> attachments;
   std::optional<KeaView> kea;
+  std::optional<NativeView> native;
   std::vector<ServerView> servers;  // elsewhere
   CountersView counters;
 };

@@ -15,6 +15,7 @@
 #include "controlplane/config/config.h"
 #include "controlplane/kea/render.h"
 #include "controlplane/model/lookup.h"
+#include "controlplane/natives/position.h"
 
 namespace xk::kead {
 namespace {
@@ -78,7 +79,9 @@ Result<> Daemon::set_up() {
   if (!adapters) return std::unexpected(adapters.error());
   adapters_ = std::move(*adapters);
   if (auto shared = set_up_ha(); !shared) return shared;
+  if (auto natives = set_up_natives(); !natives) return natives;
   machine_.emplace(adapters_->machine());
+  machine_->natives = natives_.get();
   if (sd_watchdog_enabled(0, &watchdog_us_) <= 0) watchdog_us_ = 0;
   machine_->moved = [this] { still_moving(); };
   pauses_.emplace(
@@ -131,6 +134,7 @@ Result<> Daemon::set_up() {
                          .events = events_,
                          .statics = *statics_,
                          .pauses = *pauses_,
+                         .natives = *natives_,
                          .config_path = options_.config,
                          .started_ms = started_ms_,
                          .moved_ms = moved_ms_,
@@ -176,6 +180,33 @@ Result<> Daemon::set_up_ha() {
       {.starting = [this](const std::string& vrf) { ha_->kea_starting(vrf); },
        .prepared = [this](const std::string& vrf, store::Revision at) { ha_->kea_prepared(vrf, at); },
        .active = [this](const std::string& vrf) { return ha_->active(vrf); }});
+  return {};
+}
+
+Result<> Daemon::set_up_natives() {
+  auto natives = NativeService::make(
+      {.loop = *loop_,
+       .dataplane = *adapters_->dataplane,
+       .events = events_,
+       .store = leases_->store(),
+       .user = first_model_.dataplane.user,
+       .grace_s = first_model_.store.lease_grace_s,
+       .stop_stray =
+           [this](const std::string& directory) {
+             const Model* model = reconciler_->model();
+             return std::ranges::any_of(
+                 kea_kinds(model != nullptr ? *model : first_model_),
+                 [&](const KeaSettings& kind) { return adapters_->keas->stop_stray(directory, kind); });
+           },
+       .progress =
+           [this](const std::string& vrf) {
+             const auto& vrfs = reconciler_->desired().snapshot.vrfs;
+             const auto entry = std::ranges::find(vrfs, vrf, &VrfEntry::name);
+             if (entry != vrfs.end()) reconciler_->retry(entry->id);
+             refresh_soon(0);
+           }});
+  if (!natives) return std::unexpected(natives.error());
+  natives_ = std::move(*natives);
   return {};
 }
 
@@ -366,7 +397,7 @@ std::string Daemon::act_on_leases(const std::string& vrf, api::VrfAction action,
     if (!purge) return {};
     if (!directory) return "it has no leases of its own on this machine: none are deleted";
     purges_.ask(*directory, vrf);
-    return "delete its leases in " + *directory + " when its Kea has ended";
+    return "delete its leases in " + *directory + " when nobody writes them any more";
   }
   if (!directory || !purges_.take_back(*directory)) return {};
   const std::string text = "its leases in " + *directory + " were to be deleted and are kept";
@@ -376,14 +407,16 @@ std::string Daemon::act_on_leases(const std::string& vrf, api::VrfAction action,
 }
 
 void Daemon::purge_what_ended() {
-  const auto outcomes =
-      purges_.look(adapters_->keas->status(), reconciler_->desired().keas, reconciler_->admin());
+  const auto outcomes = purges_.look(adapters_->keas->status(), natives_->directories(),
+                                     reconciler_->desired(), reconciler_->admin());
   for (const Purges::Outcome& outcome : outcomes) {
     std::string error =
         outcome.error.empty() ? "" : outcome.directory + " cannot be deleted: " + outcome.error;
     if (!outcome.kept) {
       if (const auto purged = leases::purge_leases(leases_->store(), outcome.vrf); !purged)
         error += (error.empty() ? "" : "; ") + purged.error().message;
+      if (const auto erased = natives::erase_position(leases_->store(), outcome.vrf); !erased)
+        error += (error.empty() ? "" : "; ") + erased.error().error.message;
     }
     const bool failed = !error.empty();
     std::string text = "its leases in " + outcome.directory + " and in the store are deleted";
@@ -492,7 +525,11 @@ void Daemon::watch_dataplane() {
 void Daemon::on_dataplane() {
   const bool changed = adapters_->dataplane->poll();
   watch_dataplane();
-  if (!changed) return;
+  if (changed) look_at_dataplane();
+}
+
+void Daemon::look_at_dataplane() {
+  natives_->look();
   const DataplaneStatus status = adapters_->dataplane->status();
   const std::pair<bool, std::uint32_t> seen{status.connected, status.connects};
   if (seen == dataplane_seen_) return;
@@ -557,6 +594,7 @@ void Daemon::look_at_servers() {
 void Daemon::housekeeping() {
   adapters_->dataplane->tick(EventLoop::now_ms());
   event_watch_.dataplane(adapters_->dataplane->status());
+  look_at_dataplane();  // it may have been heard while a change was made
   on_keas();
   if (!keas_to_restart_.empty()) restart_keas({});
   look_at_servers();

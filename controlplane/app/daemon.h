@@ -19,6 +19,7 @@
 #include "controlplane/app/lease_service.h"
 #include "controlplane/app/link_watch.h"
 #include "controlplane/app/loop_control.h"
+#include "controlplane/app/native_service.h"
 #include "controlplane/app/options.h"
 #include "controlplane/app/pause_service.h"
 #include "controlplane/app/purges.h"
@@ -69,6 +70,8 @@ class Daemon {
   void housekeeping();
   void restart_keas(const std::set<std::string>& vrfs);
   [[nodiscard]] Result<> set_up_ha();
+  [[nodiscard]] Result<> set_up_natives();
+  void look_at_dataplane();
   void look_at_ha();
   void look_at_keas();
   void look_at_servers();
@@ -85,6 +88,7 @@ class Daemon {
   std::optional<Adapters> adapters_;
   std::unique_ptr<HaService> ha_;         // null: this appliance is alone; stopped before what follows goes
   std::unique_ptr<LeaseService> leases_;  // after the adapters: it tells them when a Kea may start
+  std::unique_ptr<NativeService> natives_;
   std::optional<Machine> machine_;
   std::optional<KeaRenderer> renderer_;
   std::optional<Reconciler> reconciler_;

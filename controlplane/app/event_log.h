@@ -51,6 +51,10 @@ inline constexpr std::string_view kDataplaneAnswers = "dataplane_answers";
 inline constexpr std::string_view kResync = "resync";
 inline constexpr std::string_view kStaticTrouble = "static_trouble";
 inline constexpr std::string_view kLeases = "leases";
+inline constexpr std::string_view kNativeServing = "native_serving";
+inline constexpr std::string_view kNativeFailing = "native_failing";
+inline constexpr std::string_view kNativeRecovered = "native_recovered";
+inline constexpr std::string_view kNativeClosed = "native_closed";
 inline constexpr std::string_view kHa = "ha";
 }  // namespace event
 

@@ -13,6 +13,7 @@
 #include "controlplane/app/views.h"
 #include "controlplane/kea/process.h"
 #include "controlplane/kea/render.h"
+#include "controlplane/natives/position.h"
 
 namespace xk::kead {
 namespace {
@@ -161,13 +162,16 @@ void LeaseService::follow(const Desired& desired) {
   }
   for (const leases::GateStatus& status : gate_->status())
     if (!open.contains(status.vrf)) gate_->close(status.vrf);
+  std::set<std::string> natives;
+  for (const auto& [vrf, spec] : desired.natives) natives.insert(spec.vrf_name);
   const std::scoped_lock lock(mutex_);
   kept_ = std::move(kept);
+  natives_ = std::move(natives);
 }
 
 bool LeaseService::keeps(const std::string& vrf) const {
   const std::scoped_lock lock(mutex_);
-  return kept_.contains(vrf);
+  return kept_.contains(vrf) || natives_.contains(vrf);
 }
 
 std::set<std::string> LeaseService::kept() const {
@@ -241,9 +245,27 @@ void LeaseService::work() {
   }
 }
 
+// Leases that a native engine has left are in the store, and then in Kea's file.
 Result<> LeaseService::make_ready(const kea::Start& start) {
+  const std::string& vrf = start.spec.vrf_name;
+  const auto native = natives::read_position(*store_, vrf);
+  if (!native) return std::unexpected(Error(native.error().error).in("cannot read from the store"));
+  if (*native && !(*native)->ended)
+    return std::unexpected(
+        Error{"not all leases of the VRF's native engine are in the store yet: it waits for them"});
+  const bool without = start.spec.settings.durability == Durability::none;
+  if (!without || *native) {
+    if (auto restored = restore(start); !restored) return restored;
+  }
+  if (*native) {
+    if (auto erased = natives::erase_position(*store_, vrf); !erased)
+      return std::unexpected(Error(erased.error().error).in("cannot write to the store"));
+  }
+  return without ? leases::forget_restored(*store_, vrf) : Result<>();
+}
+
+Result<> LeaseService::restore(const kea::Start& start) {
   const KeaSpec& spec = start.spec;
-  if (spec.settings.durability == Durability::none) return leases::forget_restored(*store_, spec.vrf_name);
   const auto now =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
   const bool shared = spec.settings.shared;

@@ -78,7 +78,8 @@ class LeaseService {
 
   // Whether the leases of the VRF are in the store, as of the last follow().
   [[nodiscard]] bool keeps(const std::string& vrf) const;
-  // VRFs of which that is so.
+  // VRFs of which that is so because a Kea puts them there: what is over, and the clock, are ours to see to.
+  // Of a VRF of the native engine they go as its journal says.
   [[nodiscard]] std::set<std::string> kept() const;
   // How long after its end a lease is kept.
   [[nodiscard]] std::uint64_t grace_s() const { return grace_s_; }
@@ -111,6 +112,7 @@ class LeaseService {
   void work();
   void tell_bad(const std::string& vrf, std::uint64_t count, const std::string& first) const;
   [[nodiscard]] Result<> make_ready(const kea::Start& start);
+  [[nodiscard]] Result<> restore(const kea::Start& start);
 
   std::string gate_directory_;
   std::string clock_file_;
@@ -120,8 +122,9 @@ class LeaseService {
   Sharing sharing_;
   std::unique_ptr<leases::Gate> gate_;
 
-  mutable std::mutex mutex_;    // of what follows
-  std::set<std::string> kept_;  // VRFs whose leases are in the store
+  mutable std::mutex mutex_;       // of what follows
+  std::set<std::string> kept_;     // VRFs whose Keas put leases into the store
+  std::set<std::string> natives_;  // VRFs whose journals do
   std::condition_variable wanted_;
   std::deque<Job> jobs_;
   bool stopping_ = false;

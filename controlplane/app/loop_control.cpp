@@ -19,6 +19,7 @@ using api::Answer;
 using api::Failure;
 
 constexpr std::size_t kPagesMax = 100'000;
+constexpr std::size_t kStoredPage = 2'000;
 
 std::uint64_t unix_s() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -59,7 +60,8 @@ Answer<api::StatusView> LoopControl::status() {
                            .warnings = views.warnings(),
                            .ports = views.ports(),
                            .vrfs = shown_vrfs(views),
-                           .keas = std::move(keas)};
+                           .keas = std::move(keas),
+                           .natives = shown_natives(views)};
   });
 }
 
@@ -110,6 +112,18 @@ Answer<std::vector<api::KeaView>> LoopControl::keas() {
   });
 }
 
+std::vector<api::NativeView> LoopControl::shown_natives(const Views& views) const {
+  auto natives = views.natives();
+  add_journals(parts_.natives.status(), natives);
+  return natives;
+}
+
+Answer<std::vector<api::NativeView>> LoopControl::natives() {
+  return on_loop<std::vector<api::NativeView>>([this]() -> Answer<std::vector<api::NativeView>> {
+    return shown_natives(Views(parts_.reconciler, parts_.machine));
+  });
+}
+
 Answer<std::vector<api::ServerView>> LoopControl::servers() {
   return on_loop<std::vector<api::ServerView>>([this]() -> Answer<std::vector<api::ServerView>> {
     return Views(parts_.reconciler, parts_.machine).servers();
@@ -119,8 +133,15 @@ Answer<std::vector<api::ServerView>> LoopControl::servers() {
 // On the loop.
 Answer<VrfId> LoopControl::kea_of(const std::string& vrf) const {
   const Vrf* wanted = find_vrf(*parts_.reconciler.model(), vrf);
+  if (wanted != nullptr && wanted->engine == Engine::native)
+    return failure(409, "VRF '" + vrf + "' is served by the native engine: it has no Kea");
+  return lessor_of(vrf);
+}
+
+Answer<VrfId> LoopControl::lessor_of(const std::string& vrf) const {
+  const Vrf* wanted = find_vrf(*parts_.reconciler.model(), vrf);
   if (wanted == nullptr) return failure(404, "there is no VRF '" + vrf + "'");
-  if (wanted->engine != Engine::kea) {
+  if (wanted->engine == Engine::relay) {
     return failure(409, "VRF '" + vrf + "' is relayed to servers elsewhere: it has no Kea here");
   }
   const auto& vrfs = parts_.reconciler.desired().snapshot.vrfs;
@@ -156,6 +177,29 @@ Answer<LoopControl::RawPage> LoopControl::raw_lease_page(const std::string& vrf,
     if (!page) return failure(502, page.error().message);
     return RawPage{std::move(*page)};
   });
+}
+
+// Of a VRF of the native engine: the store has its leases.
+Answer<bool> LoopControl::look_at_stored_leases(const std::string& vrf, const std::set<Ip4>& wanted,
+                                                StaticService::Leased& leased) {
+  const std::uint64_t now_s = unix_s();
+  Ip4 behind{wanted.begin()->value - 1};
+  while (behind < *wanted.rbegin()) {
+    const auto page = parts_.leases.page(vrf, behind, kStoredPage);
+    if (!page) return failure(502, page.error().message);
+    for (const leases::Record& record : page->records) {
+      behind = record.address;
+      const api::LeaseView view = lease_view(record, now_s, parts_.leases.grace_s());
+      if (view.state == "expired" || !wanted.contains(record.address)) continue;
+      leased[{vrf, record.address}] = {.mac = view.mac,
+                                       .client_id = view.client_id,
+                                       .circuit_id = record.circuit_id,
+                                       .remote_id = record.remote_id,
+                                       .declined = record.state == leases::State::declined};
+    }
+    if (page->last || page->records.empty()) break;
+  }
+  return true;
 }
 
 // Few addresses are asked for one by one, many by reading all leases between the first and the last.
@@ -199,7 +243,13 @@ Answer<StaticService::Leased> LoopControl::leased_now(const api::StaticRequest& 
   }
   StaticService::Leased leased;
   for (const auto& [vrf, addresses] : wanted) {
-    const auto looked = look_at_leases(vrf, addresses, leased);
+    const auto native = on_loop<bool>([this, &vrf]() -> Answer<bool> {
+      const Vrf* known = find_vrf(*parts_.reconciler.model(), vrf);
+      return known != nullptr && known->engine == Engine::native;
+    });
+    if (!native) return std::unexpected(native.error());
+    const auto looked =
+        *native ? look_at_stored_leases(vrf, addresses, leased) : look_at_leases(vrf, addresses, leased);
     // What is wrong with the VRF itself is said of each lease; of a silent Kea nobody can say what it leased.
     if (looked || looked.error().status == 404 || looked.error().status == 409 || request.force) continue;
     if (looked.error().status == 503) return std::unexpected(looked.error());
@@ -291,6 +341,7 @@ Answer<std::string> LoopControl::metrics() {
                       .store = parts_.leases.health(),
                       .gates = parts_.leases.gates(),
                       .pools = pools_now(""),
+                      .natives = parts_.natives.status(),
                       .ha = parts_.ha == nullptr ? std::nullopt : std::optional(parts_.ha->status())});
     if (!text) return failure(500, std::move(text.error().message));
     return std::move(*text);

@@ -14,6 +14,7 @@
 #include "controlplane/app/event_loop.h"
 #include "controlplane/app/ha_service.h"
 #include "controlplane/app/lease_service.h"
+#include "controlplane/app/native_service.h"
 #include "controlplane/app/pause_service.h"
 #include "controlplane/app/static_service.h"
 #include "controlplane/reconcile/reconciler.h"
@@ -33,6 +34,7 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
     EventLog& events;
     StaticService& statics;
     PauseService& pauses;
+    NativeService& natives;
     std::string config_path;
     std::uint64_t started_ms = 0;  // EventLoop::now_ms()
     // When the loop or a step of a change last moved, as now_ms() has it.
@@ -73,6 +75,7 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
   [[nodiscard]] api::Answer<api::StaticDoneView> delete_static_leases(
       const api::StaticRequest& request) override;
   [[nodiscard]] api::Answer<std::vector<api::KeaView>> keas() override;
+  [[nodiscard]] api::Answer<std::vector<api::NativeView>> natives() override;
   [[nodiscard]] api::Answer<std::vector<api::ServerView>> servers() override;
   [[nodiscard]] api::Answer<std::string> kea_command(const std::string& vrf,
                                                      const std::string& json) override;
@@ -104,8 +107,11 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
   [[nodiscard]] api::Answer<T> on_loop(std::chrono::milliseconds at_most,
                                        std::function<api::Answer<T>()> call);
   [[nodiscard]] std::vector<api::VrfView> shown_vrfs(const Views& views) const;
+  [[nodiscard]] std::vector<api::NativeView> shown_natives(const Views& views) const;
+  // Of a VRF with a Kea; of one with leases of ours, which a Kea or the native engine has made.
   [[nodiscard]] api::Answer<VrfId> kea_of(const std::string& vrf) const;
-  [[nodiscard]] api::Answer<std::vector<std::string>> kea_vrfs(const std::string& vrf);
+  [[nodiscard]] api::Answer<VrfId> lessor_of(const std::string& vrf) const;
+  [[nodiscard]] api::Answer<std::vector<std::string>> lessors(const std::string& vrf);
   // One page of a VRF's leases, and where the next one starts (0: that was all).
   struct Page;
   [[nodiscard]] api::Answer<Page> kea_page(const std::string& vrf, Ip4 from);
@@ -114,6 +120,9 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
   struct Held;
   [[nodiscard]] api::Answer<Held> held(const api::LeaseDeleteRequest& request);
   [[nodiscard]] api::Answer<bool> erase_in_kea(VrfId vrf, Ip4 address);
+  // Has the engine forget it, and waits until the store knows.
+  [[nodiscard]] api::Answer<api::LeaseDeletedView> delete_in_native(const std::string& name,
+                                                                    const Held& held);
   // On the loop.
   [[nodiscard]] std::vector<api::PoolView> pools_now(const std::string& vrf) const;
   [[nodiscard]] api::Answer<std::vector<api::PauseView>> act_on_pause(const api::PauseRequest& request,
@@ -125,6 +134,8 @@ class LoopControl final : public api::Control, public api::ScrapeSource {
   [[nodiscard]] api::Answer<StaticService::Leased> leased_now(const api::StaticRequest& request);
   struct RawPage;
   [[nodiscard]] api::Answer<RawPage> raw_lease_page(const std::string& vrf, Ip4 from, std::uint32_t limit);
+  [[nodiscard]] api::Answer<bool> look_at_stored_leases(const std::string& vrf, const std::set<Ip4>& wanted,
+                                                        StaticService::Leased& leased);
   [[nodiscard]] api::Answer<bool> look_at_leases(const std::string& vrf, const std::set<Ip4>& wanted,
                                                  StaticService::Leased& leased);
 

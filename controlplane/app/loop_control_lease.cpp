@@ -19,7 +19,9 @@ using api::Failure;
 
 constexpr std::size_t kScannedMax = 20'000;  // leases that one question looks at
 constexpr std::size_t kPage = 2'000;         // leases of an answer, unless more are asked for
-constexpr int kDeleteTries = 5;              // a client may renew meanwhile
+constexpr std::chrono::seconds kForgetWait{5};
+constexpr int kForgetLooks = 10'000;  // changes of leases meanwhile
+constexpr int kDeleteTries = 5;       // a client may renew meanwhile
 
 std::uint64_t now_unix_s() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -54,15 +56,15 @@ struct LoopControl::Page {
   bool last = false;
 };
 
-Answer<std::vector<std::string>> LoopControl::kea_vrfs(const std::string& vrf) {
+Answer<std::vector<std::string>> LoopControl::lessors(const std::string& vrf) {
   return on_loop<std::vector<std::string>>([this, vrf]() -> Answer<std::vector<std::string>> {
     if (!vrf.empty()) {
-      if (const auto id = kea_of(vrf); !id) return std::unexpected(id.error());
+      if (const auto id = lessor_of(vrf); !id) return std::unexpected(id.error());
       return std::vector{vrf};
     }
     std::vector<std::string> names;
     for (const Vrf& each : parts_.reconciler.model()->vrfs) {
-      if (each.engine == Engine::kea) names.push_back(each.name);
+      if (each.engine != Engine::relay) names.push_back(each.name);
     }
     std::ranges::sort(names);
     return names;
@@ -127,7 +129,7 @@ Answer<api::LeasePageView> LoopControl::leases(const api::LeaseQuery& query) {
     if (!parsed) return failure(400, "from is none that was given as next");
     at = std::move(*parsed);
   }
-  const auto names = kea_vrfs(match->vrf());
+  const auto names = lessors(match->vrf());
   if (!names) return std::unexpected(names.error());
   const std::size_t limit = query.limit == 0 ? kPage : query.limit;
   api::LeasePageView view;
@@ -171,7 +173,7 @@ Answer<api::LeaseWatchView> LoopControl::lease_changes(const api::LeaseWatchQuer
   const auto match = LeaseMatch::make(query.filter);
   if (!match) return failure(400, match.error().message);
   if (!match->vrf().empty()) {
-    if (const auto known = kea_vrfs(match->vrf()); !known) return std::unexpected(known.error());
+    if (const auto known = lessors(match->vrf()); !known) return std::unexpected(known.error());
     if (!parts_.leases.keeps(match->vrf()))
       return failure(409, "the leases of VRF '" + match->vrf() +
                               "' are not in the store (durability = \"none\"): they cannot be watched");
@@ -206,13 +208,14 @@ struct LoopControl::Held {
   VrfId vrf{};
   Ip4 address{};
   bool kea_runs = false;
+  bool native = false;
 };
 
 Answer<LoopControl::Held> LoopControl::held(const api::LeaseDeleteRequest& request) {
   const auto address = parse_ip4(request.address);
   if (!address || address->is_zero()) return failure(400, "'" + request.address + "' is no IPv4 address");
   return on_loop<Held>([this, request, address = *address]() -> Answer<Held> {
-    const auto id = kea_of(request.vrf);
+    const auto id = lessor_of(request.vrf);
     if (!id) return std::unexpected(id.error());
     if (const auto holder = parts_.statics.leases().holder(request.vrf, address))
       return failure(409, to_string(address) + " is the static lease of " + identity_text(*holder) +
@@ -220,6 +223,7 @@ Answer<LoopControl::Held> LoopControl::held(const api::LeaseDeleteRequest& reque
     Held found;
     found.vrf = *id;
     found.address = address;
+    found.native = find_vrf(*parts_.reconciler.model(), request.vrf)->engine == Engine::native;
     for (const KeaStatus& status : parts_.machine.keas.status())
       if (status.vrf == *id) found.kea_runs = status.pid != 0;
     const auto gates = parts_.leases.gates();
@@ -243,9 +247,39 @@ Answer<bool> LoopControl::erase_in_kea(VrfId vrf, Ip4 address) {
   });
 }
 
+// The record of its journal that says so takes it out of the store.
+Answer<api::LeaseDeletedView> LoopControl::delete_in_native(const std::string& name, const Held& held) {
+  const auto before = parts_.leases.find(name, held.address);
+  if (!before) return failure(502, before.error().message);
+  if (!*before)
+    return failure(404, "there is no lease of " + to_string(held.address) + " in VRF '" + name + "'");
+  auto seen = parts_.leases.follower().wait(0, std::chrono::milliseconds(0)).last;
+  const auto asked = on_loop<bool>([this, &held]() -> Answer<bool> {
+    if (auto sent = parts_.machine.dataplane.forget(held.vrf, held.address); !sent)
+      return failure(503, "nothing was deleted: " + sent.error().message);
+    return true;
+  });
+  if (!asked) return std::unexpected(asked.error());
+  api::LeaseDeletedView view{.lease = lease_view((*before)->record, now_unix_s(), parts_.leases.grace_s()),
+                             .kea = false,
+                             .native = true};
+  const auto deadline = std::chrono::steady_clock::now() + kForgetWait;
+  for (int looks = 0; looks < kForgetLooks && std::chrono::steady_clock::now() < deadline; ++looks) {
+    const auto now = parts_.leases.find(name, held.address);
+    if (!now) return failure(502, now.error().message);
+    // A lease that the address has again is another one.
+    if (!*now || (*now)->record.start_unix_s > (*before)->record.start_unix_s) return view;
+    seen = parts_.leases.follower().wait(seen, std::chrono::milliseconds(100)).last;
+  }
+  return failure(503, "the engine was asked to forget it, and no record of its journal has said so within " +
+                          std::to_string(kForgetWait.count()) + " s: xdp-keactl vrf show " + name +
+                          " tells how it does");
+}
+
 Answer<api::LeaseDeletedView> LoopControl::delete_lease(const api::LeaseDeleteRequest& request) {
   const auto found = held(request);
   if (!found) return std::unexpected(found.error());
+  if (found->native) return delete_in_native(request.vrf, *found);
   if (parts_.ha != nullptr && !parts_.ha->active(request.vrf))
     return failure(409,
                    "VRF '" + request.vrf + "' is not active on this appliance: delete it on the one that is");
@@ -290,7 +324,7 @@ std::vector<api::PoolView> LoopControl::pools_now(const std::string& vrf) const 
   std::vector<api::PoolView> views;
   const auto now_s = static_cast<std::int64_t>(now_unix_s());
   for (const Vrf& each : parts_.reconciler.model()->vrfs) {
-    if (each.engine != Engine::kea || (!vrf.empty() && each.name != vrf)) continue;
+    if (each.engine == Engine::relay || (!vrf.empty() && each.name != vrf)) continue;
     const auto& statics = parts_.statics.leases();
     const std::vector<leases::Pause> pauses = parts_.pauses.of(each.name);
     for (const Subnet& subnet : each.subnets) {
@@ -328,7 +362,7 @@ std::vector<api::PoolView> LoopControl::pools_now(const std::string& vrf) const 
 Answer<std::vector<api::PoolView>> LoopControl::pools(const std::string& vrf) {
   return on_loop<std::vector<api::PoolView>>([this, vrf]() -> Answer<std::vector<api::PoolView>> {
     if (!vrf.empty()) {
-      if (const auto id = kea_of(vrf); !id) return std::unexpected(id.error());
+      if (const auto id = lessor_of(vrf); !id) return std::unexpected(id.error());
     }
     return pools_now(vrf);
   });
@@ -344,7 +378,7 @@ Answer<std::vector<api::PauseView>> LoopControl::pauses(const std::string& vrf) 
 Answer<std::vector<api::PauseView>> LoopControl::act_on_pause(const api::PauseRequest& request, bool pause) {
   const std::scoped_lock one_at_a_time(pause_mutex_);
   auto plan = on_loop<PauseService::Plan>([this, request, pause]() -> Answer<PauseService::Plan> {
-    if (const auto id = kea_of(request.vrf); !id) return std::unexpected(id.error());
+    if (const auto id = lessor_of(request.vrf); !id) return std::unexpected(id.error());
     return parts_.pauses.plan(request, pause, *parts_.reconciler.model());
   });
   if (!plan) return std::unexpected(plan.error());

@@ -184,6 +184,36 @@ void write_leases(const MetricsFacts& facts, MetricsText& out) {
   for (const leases::GateStatus& gate : facts.gates) out.sample({{"vrf", gate.name}}, gate.figures.queued);
 }
 
+void write_natives(const MetricsFacts& facts, const Views& views, MetricsText& out) {
+  std::vector<api::NativeView> natives = views.natives();
+  add_journals(facts.natives, natives);
+  out.family("xdpkea_native_state", "gauge",
+             "1 for the state that the VRF's native engine is in: recovering (reads its journal), serving, "
+             "failing (cannot write it), broken (cannot read it), closed, unknown (no dataplane).");
+  for (const api::NativeView& native : natives) {
+    for (const char* state : {"recovering", "serving", "failing", "broken", "closed", "unknown"})
+      out.sample({{"vrf", native.vrf}, {"state", state}}, native.state == state ? 1 : 0);
+  }
+  const auto each = [&](const char* name, const char* type, const char* help, auto&& value) {
+    out.family(name, type, help);
+    for (const api::NativeView& native : natives) out.sample({{"vrf", native.vrf}}, value(native));
+  };
+  using View = api::NativeView;
+  each("xdpkea_native_leases", "gauge", "Leases of the VRF's native engine.",
+       [](const View& view) { return view.leases; });
+  each("xdpkea_native_declined", "gauge", "Addresses that nobody gets for a while.",
+       [](const View& view) { return view.declined; });
+  each("xdpkea_native_table_bytes", "gauge", "Memory of its leases.",
+       [](const View& view) { return view.table_bytes; });
+  each("xdpkea_native_durable_revision", "counter",
+       "Records of its journal that are on the dataplane's disk.",
+       [](const View& view) { return view.durable_revision; });
+  each("xdpkea_native_stored_revision", "counter", "Records of its journal that the store has.",
+       [](const View& view) { return view.stored_revision; });
+  each("xdpkea_native_behind", "gauge", "Records that are on the disk and not in the store yet.",
+       [](const View& view) { return view.behind; });
+}
+
 void write_ha(const HaStatus& ha, MetricsText& out) {
   out.family("xdpkea_ha_in_touch", "gauge", "Whether etcd hears this appliance: if not it answers nobody.");
   out.sample({{"appliance", ha.name}}, ha.session ? 1 : 0);
@@ -319,6 +349,7 @@ Result<std::string> metrics_text(const MetricsFacts& facts) {
   write_keas(views, out);
   write_pools(facts.pools, out);
   write_leases(facts, out);
+  write_natives(facts, views, out);
   if (facts.ha) write_ha(*facts.ha, out);
   write_servers(views, out);
   write_packets(*counters, out);

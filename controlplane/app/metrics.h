@@ -39,6 +39,7 @@ struct MetricsFacts {
   store::Health store = {};
   std::vector<leases::GateStatus> gates = {};
   std::vector<api::PoolView> pools = {};
+  std::map<std::string, NativeStatus> natives = {};
   std::optional<HaStatus> ha = {};  // nothing: this appliance is alone
 };
 [[nodiscard]] Result<std::string> metrics_text(const MetricsFacts& facts);

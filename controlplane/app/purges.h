@@ -1,8 +1,10 @@
-// Leases of deleted VRFs that are to be deleted too, each when its Kea has ended: that writes until then.
+// Leases of deleted VRFs that are to be deleted too, each when its Kea has ended or its journal is at its
+// end: they are written until then.
 #pragma once
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,8 +27,9 @@ class Purges {
   [[nodiscard]] bool take_back(const std::string& directory) { return wanted_.erase(directory) > 0; }
   // Deletes what can be deleted now; what that came to. A directory that is served again in some other
   // way, by a reload or a device made anew, is let alone for good.
+  // journals: folders of native engines that the store has not got to the end of.
   [[nodiscard]] std::vector<Outcome> look(const std::vector<KeaStatus>& keas,
-                                          const std::map<VrfId, DesiredKea>& desired,
+                                          const std::set<std::string>& journals, const Desired& desired,
                                           const AdminTable& admin);
 
  private:

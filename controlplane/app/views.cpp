@@ -13,6 +13,8 @@ Views::Views(const Reconciler& reconciler, const Machine& machine)
       desired_(reconciler.desired()),
       dataplane_(machine.dataplane.status()) {
   for (const KeaStatus& status : machine.keas.status()) keas_.emplace(status.vrf, status);
+  for (ipc::NativeReport& report : machine.dataplane.natives()) natives_[report.vrf] = std::move(report);
+  if (machine.natives != nullptr) native_troubles_ = machine.natives->troubles();
   for (const ServerStatus& status : machine.dataplane.servers())
     servers_.emplace(std::pair(status.vrf, status.address), status);
   for (const AttachedPort& port : machine.classifier.attached()) attached_[port.ifindex] = port;

@@ -7,6 +7,7 @@
 
 #include "controlplane/api/control.h"
 #include "controlplane/app/ha_service.h"
+#include "controlplane/app/native_service.h"
 #include "controlplane/leases/gate.h"
 #include "controlplane/reconcile/reconciler.h"
 
@@ -40,6 +41,8 @@ class Views {
   [[nodiscard]] std::vector<VrfState> vrf_states() const;
   [[nodiscard]] std::vector<AttachmentState> attachment_states() const;
   [[nodiscard]] std::vector<api::KeaView> keas() const;
+  // Of the VRFs of the native engine; what the store has of them is not in it.
+  [[nodiscard]] std::vector<api::NativeView> natives() const;
   // Of the VRFs of the relay engine, in their order.
   [[nodiscard]] std::vector<api::ServerView> servers() const;
   [[nodiscard]] Result<std::vector<api::AttachmentView>> attachments() const;
@@ -66,6 +69,7 @@ class Views {
   [[nodiscard]] VrfHealth shown_health(const Vrf& vrf, VrfId id) const;
   [[nodiscard]] VrfHealth health(const Vrf& vrf, VrfId id, const Tally& tally) const;
   [[nodiscard]] std::string kea_trouble(VrfId id) const;
+  [[nodiscard]] std::string native_trouble(const Vrf& vrf, VrfId id) const;
   [[nodiscard]] const KeaStatus* kea(VrfId id) const;
   [[nodiscard]] const ServerStatus* server(VrfId id, Ip4 address) const;
   // What dead servers mean to the VRF; empty if nothing.
@@ -82,6 +86,8 @@ class Views {
   const Desired& desired_;
   DataplaneStatus dataplane_;
   std::map<VrfId, KeaStatus> keas_;
+  std::map<VrfId, ipc::NativeReport> natives_;
+  std::map<std::string, std::string> native_troubles_;  // of leases that the store does not follow
   std::map<std::pair<VrfId, Ip4>, ServerStatus> servers_;
   std::map<IfIndex, AttachedPort> attached_;
   std::map<std::string, VrfId> ids_;
@@ -98,6 +104,8 @@ class Views {
 [[nodiscard]] api::HaView ha_view(const HaStatus& status);
 // Says of each VRF who is active.
 void add_standings(const HaStatus& status, std::vector<api::VrfView>& vrfs);
+// Says of each native engine what the store has of it.
+void add_journals(const std::map<std::string, NativeStatus>& all, std::vector<api::NativeView>& natives);
 // Says of each Kea what the gate in front of the store knows of it.
 void add_gates(const std::vector<leases::GateStatus>& gates, std::vector<api::KeaView>& keas);
 // A lease of the store as it is at this time.

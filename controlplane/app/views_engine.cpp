@@ -1,6 +1,7 @@
 // Who answers in the VRFs: Keas and servers elsewhere.
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "controlplane/app/event_loop.h"
@@ -12,6 +13,7 @@ namespace xk::kead {
 namespace {
 
 using api::KeaView;
+using api::NativeView;
 using api::ServerView;
 
 std::uint64_t unix_ms_now() {
@@ -77,6 +79,45 @@ std::vector<KeaView> Views::keas() const {
     views.push_back(std::move(view));
   }
   return views;
+}
+
+std::vector<NativeView> Views::natives() const {
+  std::vector<NativeView> views;
+  for (const auto& [id, spec] : desired_.natives) {
+    NativeView view;
+    view.vrf = spec.vrf_name;
+    view.directory = spec.directory;
+    const auto vrf = std::ranges::find(model_.vrfs, spec.vrf_name, &Vrf::name);
+    if (vrf != model_.vrfs.end()) view.durability = name_of(vrf->native.reply_after);
+    view.state = dataplane_.connected ? state_text(NativeState::recovering) : "unknown";
+    if (const auto report = natives_.find(id); report != natives_.end()) {
+      view.state = state_text(report->second.state);
+      view.leases = report->second.leases;
+      view.declined = report->second.declined;
+      view.table_bytes = report->second.bytes;
+      view.journal = report->second.journal;
+      view.durable_revision = report->second.revision;
+      view.last_error = report->second.error;
+    }
+    const auto trouble = reconciler_.vrf_troubles().find(id);
+    if (view.last_error.empty() && trouble != reconciler_.vrf_troubles().end())
+      view.last_error = trouble->second.reason;
+    views.push_back(std::move(view));
+  }
+  std::ranges::sort(views, {}, &NativeView::vrf);
+  return views;
+}
+
+void add_journals(const std::map<std::string, NativeStatus>& all, std::vector<NativeView>& natives) {
+  for (NativeView& view : natives) {
+    const auto status = all.find(view.vrf);
+    if (status == all.end() || !status->second.journal) continue;
+    const natives::Status& journal = *status->second.journal;
+    view.followed = journal.stored.has_value();
+    view.stored_revision = journal.stored.value_or(0);
+    view.behind = status->second.behind().value_or(0);
+    if (view.last_error.empty()) view.last_error = journal.trouble;
+  }
 }
 
 std::vector<ServerView> Views::servers() const {

@@ -15,6 +15,27 @@ std::string Views::kea_trouble(VrfId id) const {
          (status->last_error.empty() ? "" : ": " + status->last_error);
 }
 
+std::string Views::native_trouble(const Vrf& vrf, VrfId id) const {
+  const auto report = natives_.find(id);
+  if (report == natives_.end()) return "the dataplane has not said anything of its native engine yet";
+  const std::string why = report->second.error.empty() ? "" : ": " + report->second.error;
+  switch (report->second.state) {
+    case NativeState::recovering:
+      return "its native engine reads its journal";
+    case NativeState::failing:
+      return "its native engine cannot write its journal" + why;
+    case NativeState::closed:
+      return "its native engine has given it up";
+    case NativeState::broken:
+      return "its native engine cannot read its journal" + why;
+    case NativeState::serving:
+      break;
+  }
+  const auto trouble = native_troubles_.find(vrf.name);
+  return trouble == native_troubles_.end() ? std::string()
+                                           : "its leases do not get into the store: " + trouble->second;
+}
+
 // With server_mode "all" a silent server may be meant so (a stand-by one): it is trouble if all are.
 std::string Views::server_trouble(const Vrf& vrf, VrfId id) const {
   std::string first;
@@ -55,6 +76,10 @@ Views::VrfHealth Views::health(const Vrf& vrf, VrfId id, const Tally& tally) con
   if (dataplane_.silent) return become("degraded", "the dataplane does not answer", true);
   if (dataplane_.generation != reconciler_.generation()) {
     return become("degraded", "the dataplane has not taken the configuration yet", true);
+  }
+  if (vrf.engine == Engine::native && desired_.natives.contains(id)) {
+    if (std::string trouble = native_trouble(vrf, id); !trouble.empty())
+      return become("degraded", std::move(trouble));
   }
   if (!tally.waiting.empty()) return become("degraded", tally.waiting);
   if (const auto impaired = desired_.impaired.find(id); impaired != desired_.impaired.end()) {

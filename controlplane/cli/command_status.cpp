@@ -44,6 +44,10 @@ void print_status(const api::StatusView& status, std::ostream& out) {
   print_vrfs(status.vrfs, out);
   out << '\n';
   print_keas(status.keas, out);
+  if (!status.natives.empty()) {
+    out << '\n';
+    print_natives(status.natives, out);
+  }
 }
 
 }  // namespace

@@ -46,6 +46,11 @@ void print_vrf(const api::VrfBody& body, std::ostream& out) {
     print_keas({*body.kea}, out);
     out << "directory: " << safe_text(or_dash(body.kea->directory)) << '\n';
   }
+  if (body.native) {
+    out << '\n';
+    print_natives({*body.native}, out);
+    out << "directory: " << safe_text(or_dash(body.native->directory)) << '\n';
+  }
 }
 
 void print_vrf_done(const api::ReloadView& done, std::ostream& out) {

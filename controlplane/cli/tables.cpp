@@ -79,6 +79,30 @@ std::string lease_words(const api::KeaView& kea) {
   return kea.gated ? kea.durability : kea.durability + ", no gate";
 }
 
+void print_natives(const std::vector<api::NativeView>& natives, std::ostream& out) {
+  Table table({{"NATIVE ENGINE OF VRF"},
+               {"STATE"},
+               {"LEASES", Align::right},
+               {"DECLINED", Align::right},
+               {"DURABILITY"},
+               {"DURABLE", Align::right},
+               {"STORED", Align::right},
+               {"BEHIND", Align::right},
+               {"MEMORY", Align::right},
+               {"LAST ERROR"}},
+              "no native engine");
+  for (const api::NativeView& native : natives) {
+    const bool known = native.state != "unknown";
+    table.row({native.vrf, native.state, known ? std::to_string(native.leases) : "",
+               known ? std::to_string(native.declined) : "", native.durability,
+               known ? std::to_string(native.durable_revision) : "",
+               native.followed ? std::to_string(native.stored_revision) : "",
+               known && native.followed ? std::to_string(native.behind) : "",
+               known ? std::to_string(native.table_bytes / 1024) + " KiB" : "", native.last_error});
+  }
+  table.print(out);
+}
+
 void print_keas(const std::vector<api::KeaView>& keas, std::ostream& out) {
   Table table({{"KEA OF VRF"},
                {"STATE"},

@@ -251,32 +251,34 @@ std::string Supervisor::version_of(const KeaSettings& settings) {
 
 std::vector<std::string> Supervisor::stop_strays(const std::string& root, const KeaSettings& settings) {
   std::vector<std::string> stopped;
-  const auto user = find_user(settings.user);
-  if (!user) return stopped;
   std::error_code error;
   for (std::filesystem::directory_iterator entry(root, error), end; !error && entry != end;
        entry.increment(error)) {
     const std::string path = entry->path().string();
-    const auto is_it = [&](const auto& instance) { return instance->spec.directory == path; };
-    if (std::any_of(leaving_.begin(), leaving_.end(), is_it) ||
-        std::any_of(instances_.begin(), instances_.end(),
-                    [&](const auto& pair) { return is_it(pair.second); }))
-      continue;
-    const auto directory = open_existing_directory(path);
-    if (!directory) continue;
-    auto running = find_running(directory->get(), path, settings.binary, user->uid);
-    if (!running) continue;
-    auto instance = std::make_unique<Instance>();
-    instance->spec.vrf_name = entry->path().filename().string();
-    instance->spec.directory = path;
-    instance->spec.settings = settings;
-    take(*instance, std::move(*running));
-    terminate(*instance);
-    leaving_.push_back(std::move(instance));
-    stopped.push_back(path);
+    if (stop_stray(path, settings)) stopped.push_back(path);
   }
-  wake_soon();
   return stopped;
+}
+
+bool Supervisor::stop_stray(const std::string& path, const KeaSettings& settings) {
+  const auto is_it = [&path](const auto& instance) { return instance->spec.directory == path; };
+  if (std::ranges::any_of(leaving_, is_it) ||
+      std::ranges::any_of(instances_, [&](const auto& pair) { return is_it(pair.second); }))
+    return false;
+  const auto user = find_user(settings.user);
+  const auto directory = user ? open_existing_directory(path) : std::unexpected(Error{});
+  if (!directory) return false;
+  auto running = find_running(directory->get(), path, settings.binary, user->uid);
+  if (!running) return false;
+  auto instance = std::make_unique<Instance>();
+  instance->spec.vrf_name = std::filesystem::path(path).filename().string();
+  instance->spec.directory = path;
+  instance->spec.settings = settings;
+  take(*instance, std::move(*running));
+  terminate(*instance);
+  leaving_.push_back(std::move(instance));
+  wake_soon();
+  return true;
 }
 
 // ---- processes -----------------------------------------------------------------------------------

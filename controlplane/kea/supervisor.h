@@ -68,6 +68,8 @@ class Supervisor final : public KeaServers {
   // those of VRFs that were removed while xdp-kead was not there. Call once all specs are applied.
   // Returns the directories.
   [[nodiscard]] std::vector<std::string> stop_strays(const std::string& root, const KeaSettings& settings);
+  // The same of one directory: whether one runs there.
+  [[nodiscard]] bool stop_stray(const std::string& directory, const KeaSettings& settings);
 
  private:
   Supervisor(Fd epoll, Fd timer, Prepare prepare);

@@ -28,8 +28,10 @@ Result<> Executor::perform(const step::EndNative& step) {
 Result<> Executor::ensure_native(const NativeSpec& spec) {
   return await_native([this, &spec]() -> Result<> {
     const std::vector<KeaStatus> keas = machine_.keas.status();
-    const auto ending = std::ranges::find(keas, spec.vrf, &KeaStatus::vrf);
-    if (ending != keas.end()) return std::unexpected(Error{"its Kea has not ended yet", EINPROGRESS});
+    const bool ending = std::ranges::any_of(keas, [&spec](const KeaStatus& kea) {
+      return kea.vrf == spec.vrf || kea.directory == spec.kea_directory;
+    });
+    if (ending) return std::unexpected(Error{"its Kea has not ended yet", EINPROGRESS});
     return machine_.natives->ensure(spec);
   });
 }

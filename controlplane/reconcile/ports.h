@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <expected>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -341,6 +342,8 @@ class NativeLeases {
   [[nodiscard]] virtual std::vector<NativeSpec> ready() const = 0;
   // Names of the VRFs of which that finish() has not; also what an earlier xdp-kead has left.
   [[nodiscard]] virtual std::vector<std::string> open() const = 0;
+  // Why the store does not follow the leases of a VRF, by name.
+  [[nodiscard]] virtual std::map<std::string, std::string> troubles() const { return {}; }
 };
 
 }  // namespace xk

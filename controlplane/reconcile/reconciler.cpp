@@ -133,10 +133,10 @@ Reconciler::Named Reconciler::follow(const Discovered& discovered) const {
 
 std::optional<std::string> Reconciler::lease_directory(const std::string& vrf) const {
   const Vrf* known = model_ ? find(vrf) : nullptr;
-  if (known == nullptr || known->engine != Engine::kea) return std::nullopt;
+  if (known == nullptr || known->engine == Engine::relay) return std::nullopt;
   const auto directory = ids_.find_directory(vrf);
   if (!directory) return std::nullopt;
-  return model_->appliance.state_dir + "/kea/" + *directory;
+  return model_->appliance.state_dir + (known->engine == Engine::native ? "/native/" : "/kea/") + *directory;
 }
 
 std::uint32_t Reconciler::vrf_table(const std::string& device) const {

@@ -81,8 +81,8 @@ class Reconciler {
   // VRFs that would be served, had no operator deleted them.
   [[nodiscard]] const std::vector<Vrf>& deleted() const { return deleted_; }
 
-  // Where the Kea of a VRF, served or deleted, keeps its leases; nullopt: there is no such VRF, it has no
-  // Kea, or it is not known.
+  // Where the Kea or the native engine of a VRF, served or deleted, keeps its leases; nullopt: there is no
+  // such VRF, it has neither, or it is not known.
   [[nodiscard]] std::optional<std::string> lease_directory(const std::string& vrf) const;
 
   // The steps a configuration would need now, none of them run.

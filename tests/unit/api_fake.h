@@ -92,6 +92,7 @@ class FakeControl : public Control {
                   {"eth9", 0, "af_xdp", "-", "pending", ""}};
     view.vrfs = two_vrfs();
     view.keas = two_keas();
+    view.natives = {native()};
     return view;
   }
   Answer<std::vector<VrfView>> vrfs() override {
@@ -262,6 +263,10 @@ class FakeControl : public Control {
     done.deleted = request.leases.size();
     return done;
   }
+  Answer<std::vector<NativeView>> natives() override {
+    if (failure) return std::unexpected(*failure);
+    return empty ? std::vector<NativeView>{} : std::vector{native()};
+  }
   Answer<std::vector<KeaView>> keas() override {
     if (failure) return std::unexpected(*failure);
     return empty ? std::vector<KeaView>{} : two_keas();
@@ -387,6 +392,21 @@ class FakeControl : public Control {
              {"10.0.0.0/24"},
              {"169.254.0.5"},
              256}};
+  }
+  static NativeView native() {
+    return {"green",
+            "failing",
+            "local",
+            1200,
+            3,
+            262144,
+            7,
+            5000,
+            true,
+            4990,
+            10,
+            "cannot write journal-0000000000000007: No space left on device",
+            "/var/lib/xdp-kea/native/green"};
   }
   static std::vector<KeaView> two_keas() {
     return {{"red", "running", 4300, 7500, 0, 1204, "strict", true, 812, 3, 0, "2.2.0", "", "xdp-kea-1",

@@ -85,6 +85,7 @@ TEST_F(OpenApi, DescribesEveryField) {
   expect_schema("Port", to_json(PortView{}));
   expect_schema("Vrf", to_json(VrfView{}));
   expect_schema("Kea", to_json(KeaView{}));
+  expect_schema("Native", to_json(NativeView{}));
   expect_schema("Server", to_json(ServerView{}));
   expect_schema("Attachment", to_json(AttachmentView{}));
   expect_schema("Counters", to_json(CountersView{}));

@@ -333,12 +333,13 @@ class Purged : public Served {
     std::filesystem::create_directories(leases_);
   }
   std::vector<Purges::Outcome> look(const std::vector<KeaStatus>& keas = {}) {
-    return purges_.look(keas, (*daemon_)->desired().keas, (*daemon_)->admin());
+    return purges_.look(keas, journals_, (*daemon_)->desired(), (*daemon_)->admin());
   }
   [[nodiscard]] bool there() const { return std::filesystem::exists(leases_); }
   void remove() { ASSERT_TRUE((*daemon_)->set_admin("red", AdminState::deleted).has_value()); }
 
   Purges purges_;
+  std::set<std::string> journals_;
   std::string leases_;
 };
 
@@ -348,6 +349,9 @@ TEST_F(Purged, WhenItsKeaHasEnded) {
   KeaStatus ending;
   ending.directory = leases_;
   EXPECT_THAT(look({ending}), IsEmpty());
+  journals_ = {leases_};
+  EXPECT_THAT(look(), IsEmpty());
+  journals_.clear();
   EXPECT_TRUE(there());
   EXPECT_THAT(look(), ElementsAre(Purges::Outcome{"red", leases_, false, ""}));
   EXPECT_FALSE(there());
@@ -385,7 +389,7 @@ TEST_F(Purged, NotBeforeItIsTakenOff) {
   purges_.ask(leases_, "red");
   AdminTable deleted;
   deleted.set("red", AdminState::deleted);
-  EXPECT_THAT(purges_.look({}, (*daemon_)->desired().keas, deleted), IsEmpty());
+  EXPECT_THAT(purges_.look({}, {}, (*daemon_)->desired(), deleted), IsEmpty());
   EXPECT_TRUE(there());
   remove();
   EXPECT_EQ(look().size(), 1u);
