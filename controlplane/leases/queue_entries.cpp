@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <utility>
+
+#include "dataplane/base/crc32c.h"
+#include "dataplane/base/text_bytes.h"
 
 namespace xk::leases {
 namespace {
@@ -16,22 +18,7 @@ constexpr std::size_t kChecked = 12;     // bytes of the header under its checks
 constexpr std::size_t kFrameHeader = 5;  // length of kind and body, kind
 constexpr int kNamesMax = 10'000;
 
-constexpr std::array<std::uint32_t, 256> make_table() {
-  std::array<std::uint32_t, 256> table{};
-  for (std::uint32_t i = 0; i < table.size(); ++i) {
-    std::uint32_t crc = i;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0x82f63b78u : 0);
-    table[i] = crc;
-  }
-  return table;
-}
-constexpr auto kCrcTable = make_table();
-
-std::uint32_t checksum(std::string_view bytes) {
-  std::uint32_t crc = ~0u;
-  for (const char c : bytes) crc = (crc >> 8) ^ kCrcTable[(crc ^ static_cast<unsigned char>(c)) & 0xff];
-  return ~crc;
-}
+std::uint32_t checksum(std::string_view bytes) { return crc32c(bytes_of(bytes)); }
 
 void append_number(std::string& out, std::uint32_t value) {
   for (int shift = 24; shift >= 0; shift -= 8)

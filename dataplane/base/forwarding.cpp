@@ -117,17 +117,15 @@ std::expected<void, Error> Forwarding::index() {
 
 std::expected<void, Error> Forwarding::index_natives() {
   if (snapshot_.natives.empty()) return {};
-  native_by_id_.resize(XK_VRFS_MAX + 1);
+  std::vector<bool> seen(XK_VRFS_MAX + 1);
   probes_.resize(XK_VRFS_MAX + 1);
-  for (std::size_t i = 0; i < snapshot_.natives.size(); ++i) {
-    const NativeVrf& native = snapshot_.natives[i];
+  for (const NativeVrf& native : snapshot_.natives) {
     const VrfEntry* entry = vrf(native.vrf);
     if (entry == nullptr) return broken("a native engine is of a VRF that does not exist");
     if (const auto wrong = wrong_with_native(native, *entry); !wrong.empty())
       return broken("vrf " + entry->name + ": " + std::string(wrong));
-    if (native_by_id_[native.vrf.value] != 0)
-      return broken("vrf " + entry->name + ": it has two native engines");
-    native_by_id_[native.vrf.value] = static_cast<std::uint32_t>(i + 1);
+    if (seen[native.vrf.value]) return broken("vrf " + entry->name + ": it has two native engines");
+    seen[native.vrf.value] = true;
     probes_[native.vrf.value] = native.probe;
   }
   return {};

@@ -113,10 +113,6 @@ class Forwarding {
                                                      const Mac& chaddr) const;
   // Whether the VRF's native engine asks by ARP before it gives out an address.
   [[nodiscard]] bool probes(VrfId vrf) const { return vrf.value < probes_.size() && probes_[vrf.value]; }
-  // The VRF's native engine, or nullptr.
-  [[nodiscard]] const NativeVrf* native(VrfId vrf) const {
-    return at(snapshot_.natives, native_by_id_, vrf.value);
-  }
   // Whether the address is one of ours in the VRF: a relay, giaddr, source or server-identifier
   // address, or a further local address of its attachments. In a server VRF those of the VRFs that
   // have their servers there are ours too.
@@ -177,7 +173,7 @@ class Forwarding {
   [[nodiscard]] const AttachmentEntry* find_circuit(VrfId server_vrf, std::string_view text) const;
 
   Snapshot snapshot_;
-  std::vector<std::uint32_t> attachment_by_id_, vrf_by_id_, port_by_id_, native_by_id_;
+  std::vector<std::uint32_t> attachment_by_id_, vrf_by_id_, port_by_id_;
   std::vector<bool> probes_;              // by VRF id
   HugeVector<Way> ways_;                  // of all VRFs, in the order of the snapshot
   std::vector<std::uint32_t> ways_from_;  // by position of the VRF; one more at the end

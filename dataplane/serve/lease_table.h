@@ -73,7 +73,6 @@ class GroupCounts {
   void add(std::uint32_t key);
   void remove(std::uint32_t key);
   [[nodiscard]] std::uint32_t of(std::uint32_t key) const;
-  [[nodiscard]] bool in_use() const { return !slots_.empty(); }
   [[nodiscard]] std::size_t bytes() const { return slots_.size() * sizeof(Slot); }
 
  private:
