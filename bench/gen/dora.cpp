@@ -12,7 +12,7 @@
 namespace xk::gen {
 namespace {
 
-constexpr std::uint64_t kGiveUpNs = kSecond / 5;
+constexpr std::uint64_t kNapNs = kSecond / 20;        // of a window that is full
 constexpr std::uint64_t kAddressesNs = 60 * kSecond;  // until all who will renew have an address
 constexpr std::uint32_t kLeaseMax = 1u << 30;         // seconds
 
@@ -91,8 +91,8 @@ class Talk {
   }
 
   // Begins conversations with the next clients until so many are under way.
-  void fill(std::uint32_t window) {
-    const std::uint64_t overdue = now_ns() - kGiveUpNs;
+  void fill(std::uint32_t window, double give_up_s) {
+    const std::uint64_t overdue = now_ns() - static_cast<std::uint64_t>(give_up_s * 1e9);
     for (; !begun_.empty(); begun_.pop_front()) {
       Conversation& conversation = conversations_[begun_.front().index];
       if (!conversation.under_way || conversation.started_ns != begun_.front().started_ns) continue;
@@ -236,8 +236,8 @@ DoraResult pace_talk(Talk& talk, const DoraPace& pace, double seconds, double gr
   const auto due = [&] { return start + static_cast<std::uint64_t>(gap_ns * static_cast<double>(count)); };
   while (now_ns() < end && told_to_stop == 0) {
     if (pace.window != 0) {
-      talk.fill(pace.window);
-      if (!talk.receive()) talk.sleep_until(now_ns() + kGiveUpNs / 4);
+      talk.fill(pace.window, pace.give_up_s);
+      if (!talk.receive()) talk.sleep_until(now_ns() + kNapNs);
       continue;
     }
     if (now_ns() >= due()) {

@@ -28,10 +28,11 @@ struct DoraResult {
 };
 
 // When conversations begin: so many a second (0: as fast as it can), or, with a window, whenever fewer than
-// so many are under way. Those without an ACK after 200 ms do not count as under way any more.
+// so many are under way. Those without an ACK after give_up_s do not count as under way any more.
 struct DoraPace {
   double rate_per_s = 0;
   std::uint32_t window = 0;
+  double give_up_s = 0.2;
 };
 
 // Begins conversations for the given time or until SIGTERM or SIGINT, each with the next client, then waits

@@ -47,6 +47,7 @@ struct Options {
   double rate = 0;
   double seconds = 5;
   double grace = 1;
+  double give_up = 0.2;
   std::uint32_t window = 0;
   bool grows = false;
   std::uint32_t lease_s = 60;
@@ -106,12 +107,15 @@ int run_send(const Options& options) {
   return 0;
 }
 
+DoraPace pace_of(const Options& options) {
+  return {.rate_per_s = options.rate, .window = options.window, .give_up_s = options.give_up};
+}
+
 int run_dora_command(const Options& options) {
   std::FILE* acks = options.acks.empty() ? nullptr : std::fopen(options.acks.c_str(), "we");
   if (!options.acks.empty() && acks == nullptr) throw std::runtime_error("cannot write " + options.acks);
   const DoraResult result =
-      run_dora(options.population, {.rate_per_s = options.rate, .window = options.window}, options.seconds,
-               options.grace, acks);
+      run_dora(options.population, pace_of(options), options.seconds, options.grace, acks);
   if (acks != nullptr && std::fclose(acks) != 0) throw std::runtime_error("cannot write " + options.acks);
   std::puts(to_json(result).dump().c_str());
   return 0;
@@ -119,8 +123,8 @@ int run_dora_command(const Options& options) {
 
 int run_renew_command(const Options& options) {
   const DoraResult result =
-      run_renewals(options.population, {.rate_per_s = options.rate, .window = options.window},
-                   {.grows = options.grows, .lease_s = options.lease_s}, options.seconds, options.grace);
+      run_renewals(options.population, pace_of(options), {.grows = options.grows, .lease_s = options.lease_s},
+                   options.seconds, options.grace);
   std::puts(to_json(result).dump().c_str());
   return 0;
 }
@@ -172,12 +176,16 @@ int main(int argc, char** argv) {
   dora->add_option("--acks", options.acks, "file that gets a line \"MAC address\" for each ACK");
   dora->add_option("--window", options.window, "keep so many conversations under way, whatever the rate")
       ->check(CLI::Range(1, 1 << 16));
+  dora->add_option("--give-up", options.give_up, "seconds after which one counts as under way no more")
+      ->check(CLI::PositiveNumber);
   dora->add_option("--grace", options.grace, "seconds to wait for answers at the end")
       ->check(CLI::NonNegativeNumber);
   CLI::App* renew = app.add_subcommand("renew", "renewals by clients that have got an address before");
   add_common(*renew, options);
   renew->add_option("--window", options.window, "keep so many under way, whatever the rate")
       ->check(CLI::Range(1, 1 << 16));
+  renew->add_option("--give-up", options.give_up, "seconds after which one counts as under way no more")
+      ->check(CLI::PositiveNumber);
   renew->add_option("--grace", options.grace, "seconds to wait for answers at the end")
       ->check(CLI::NonNegativeNumber);
   renew->add_flag("--grows", options.grows, "each asks for twice the lease time that it asked for before");

@@ -156,22 +156,30 @@ std::expected<ReplyView, std::string> view_reply(Bytes frame) {
   if (std::string wrong = wrong_with_frame(frame);
       !wrong.empty() && wrong != "no message type" && wrong != "htype or hlen")
     return std::unexpected(std::move(wrong));
+  return *read_reply(frame);
+}
+
+std::optional<ReplyView> read_reply(Bytes frame) {
+  if (frame.size() < 34) return std::nullopt;
   ReplyView reply;
   reply.destination_mac = mac_at(frame, 0);
   reply.source_mac = mac_at(frame, 6);
   std::size_t at = 12;
-  for (std::uint32_t type = number_at(frame, at, 2); type == 0x8100 || type == 0x88a8;
-       type = number_at(frame, at, 2)) {
+  std::uint32_t type = number_at(frame, at, 2);
+  for (; (type == 0x8100 || type == 0x88a8) && at + 6 <= frame.size(); type = number_at(frame, at, 2)) {
     const auto vid = static_cast<std::uint16_t>(number_at(frame, at + 2, 2) & 0xfffu);
     reply.tags.push_back({Vid{vid}, static_cast<std::uint16_t>(type)});
     at += 4;
   }
   const Bytes ip = frame.subspan(at + 2);
+  if (type != 0x0800 || ip.size() < 28 || ip[0] != 0x45 || ip[9] != 17) return std::nullopt;
+  const std::size_t udp = number_at(ip, 24, 2);
+  if (udp < 8 + kOptionsAt || udp > ip.size() - 20) return std::nullopt;
   reply.source = Ip4{number_at(ip, 12, 4)};
   reply.destination = Ip4{number_at(ip, 16, 4)};
   reply.source_port = static_cast<std::uint16_t>(number_at(ip, 20, 2));
   reply.destination_port = static_cast<std::uint16_t>(number_at(ip, 22, 2));
-  const Bytes message = ip.subspan(28, number_at(ip, 24, 2) - 8);
+  const Bytes message = ip.subspan(28, udp - 8);
   reply.message.assign(message.begin(), message.end());
   read_field(message, kOptionsAt, message.size(), 'o', reply.parts);
   reply.overload = overload_of(reply.parts);

@@ -44,6 +44,9 @@ inline constexpr std::size_t kCiaddrAt = 12, kYiaddrAt = 16, kSiaddrAt = 20, kGi
 // A frame that wrong_with_frame() takes. Else what is wrong with it.
 [[nodiscard]] std::expected<ReplyView, std::string> view_reply(Bytes frame);
 
+// A DHCP message in a frame, whoever sent it; nothing: there is none.
+[[nodiscard]] std::optional<ReplyView> read_reply(Bytes frame);
+
 // What in an OFFER, ACK or NAK to the request is not as RFC 2131 table 3 and RFC 6842 3 have it; empty:
 // nothing. A BOOTP reply and the answers to a lease query have rules of their own.
 [[nodiscard]] std::string wrong_with_reply(const ReplyView& reply, const Packet& request);
