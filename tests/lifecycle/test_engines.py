@@ -35,7 +35,7 @@ def dora(site, vrf_name, first, count):
     """Conversations of so many clients, one after the other; their addresses by MAC."""
     acks = pathlib.Path(site.lab.directory) / f"engine-acks-{next(files)}"
     done = run(*in_netns(site.far[vrf_name]), Appliance.binary("xdp-kea-gen"), "dora", "--interface", FAR, "--rate", 300,
-               "--seconds", count / 300, "--clients", count, "--first-client", first, "--grace", 5, "--acks", acks)
+               "--seconds", (count + 5) / 300, "--clients", count, "--first-client", first, "--grace", 5, "--acks", acks)
     figures = json.loads(done.stdout.splitlines()[-1])
     assert figures["acks"] == figures["discovers"] and figures["naks"] == 0, figures
     return dict(line.split() for line in acks.read_text().splitlines())
