@@ -64,7 +64,7 @@ def test_killed_at_random(site, say):
     while done < rounds:
         load = Load(site.appliance, site.vrf, site.far, rate=500, grace_s=1, acks=True)
         for _ in range(min(BATCH, rounds - done)):
-            time.sleep(chance.uniform(0, 0.2))
+            time.sleep(chance.uniform(0, 0.5))  # a dataplane is back after about as long
             kill(site, chance.choices(list(VICTIMS), VICTIMS.values())[0])
             done += 1
             time.sleep(chance.uniform(0, 0.05))
@@ -76,7 +76,7 @@ def test_killed_at_random(site, say):
         acks += len(load.acks())
     say(f"{site.durability}: {done} rounds, {site.killed} processes killed, {acks} ACKs of {len(site.given)} addresses, "
         "each of them in the store")
-    assert acks > 10 * min(BATCH, rounds)
+    assert acks > 3 * rounds
 
 
 def test_torn_tail(site):
