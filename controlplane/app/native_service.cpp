@@ -86,8 +86,9 @@ Result<> NativeService::finish(const std::string& vrf_name) {
   const auto writes = [&](const ipc::NativeReport& report) {
     const bool ready =
         std::ranges::any_of(ready_, [&report](const auto& each) { return each.second.vrf == report.vrf; });
-    return report.state != NativeState::closed && !ready &&
-           (entry->vrf.value == 0 || report.vrf == entry->vrf);
+    // A broken one stays so: nobody writes it either.
+    const bool may_write = report.state != NativeState::closed && report.state != NativeState::broken;
+    return may_write && !ready && (entry->vrf.value == 0 || report.vrf == entry->vrf);
   };
   for (const ipc::NativeReport& report : parts_.dataplane.natives()) {
     if (!writes(report)) continue;

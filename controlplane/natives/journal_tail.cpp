@@ -307,9 +307,23 @@ bool JournalTail::pass_over(Bytes rest, RecordRead why, bool last) {
   }
   // What is being written is whole soon.
   if (last && (why == RecordRead::short_of || rest.size() <= kRecordSizeMax)) return false;
-  lose(rest.size(), why == RecordRead::short_of ? "a record is not whole" : "records are damaged");
   given_up_ = true;
+  const char* what = why == RecordRead::short_of ? "a record is not whole" : "records are damaged";
+  if (!last && nothing_between()) {
+    tell_(name_of(header_.kind, header_.number) + ": " + what + ", from byte " + std::to_string(offset_) +
+          " on: the engine has written them again, or nobody was answered");
+  } else {
+    lose(rest.size(), what);
+  }
   return !last && follow_next();
+}
+
+// Whether the next journal begins behind what was taken of this one.
+bool JournalTail::nothing_between() const {
+  const Fd next = open_file(JournalFileKind::journal, header_.number + 1);
+  if (!next) return false;
+  const auto header = header_of(next, JournalFileKind::journal, header_.number + 1);
+  return header && header->revision <= taken_.revision;
 }
 
 void JournalTail::lose(std::uint64_t bytes, const std::string& what) {

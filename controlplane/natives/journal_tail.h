@@ -82,6 +82,7 @@ class JournalTail {
   [[nodiscard]] std::size_t take_records(Bytes bytes, const Take& take, RecordRead& rest);
   // The rest of a look, at the offset; whether to go on at once.
   [[nodiscard]] bool pass_over(Bytes rest, RecordRead why, bool last);
+  [[nodiscard]] bool nothing_between() const;
   void lose(std::uint64_t bytes, const std::string& what);
   [[nodiscard]] bool snapshot_after_missed() const;
   // Goes to the file behind this one, if it is there.

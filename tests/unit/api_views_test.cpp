@@ -76,9 +76,14 @@ TEST(Views, SurviveTheTrip) {
   expect_same_after_the_trip(ConfigText{"a.toml", "[appliance]\n"});
   expect_same_after_the_trip(ConfigBody{"[appliance]\n"});
   expect_same_after_the_trip(
-      VrfBody{control.vrfs().value()[0], {}, std::nullopt, control.servers().value(), {}});
-  expect_same_after_the_trip(VrfBody{
-      control.vrfs().value()[0], {}, control.keas().value()[0], {}, control.counters().value().vrfs[1]});
+      VrfBody{control.vrfs().value()[0], {}, std::nullopt, std::nullopt, control.servers().value(), {}});
+  expect_same_after_the_trip(VrfBody{control.vrfs().value()[0],
+                                     {},
+                                     control.keas().value()[0],
+                                     control.natives().value()[0],
+                                     {},
+                                     control.counters().value().vrfs[1]});
+  expect_same_after_the_trip(control.natives().value()[0]);
 }
 
 TEST(Views, ZeroCountsKeepTheirName) {

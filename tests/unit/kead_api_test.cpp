@@ -52,6 +52,16 @@ class Called : public Served {
         .kea_directory = {},
         .kea_group = {}});
     statics_->start(leases_->store());
+    auto natives = NativeService::make({.loop = *loop_,
+                                        .dataplane = parts_machine().dataplane,
+                                        .events = events_,
+                                        .store = leases_->store(),
+                                        .user = {},
+                                        .grace_s = 3600,
+                                        .stop_stray = [](const std::string&) { return false; },
+                                        .progress = [](const std::string&) {}});
+    ASSERT_TRUE(natives.has_value()) << natives.error().message;
+    natives_ = std::move(*natives);
     control_.emplace(LoopControl::Parts{
         .loop = *loop_,
         .leases = *leases_,
@@ -60,6 +70,7 @@ class Called : public Served {
         .events = events_,
         .statics = *statics_,
         .pauses = *pauses_,
+        .natives = *natives_,
         .config_path = "a.toml",
         .started_ms = EventLoop::now_ms(),
         .moved_ms = moved_ms_,
@@ -111,10 +122,17 @@ class Called : public Served {
   std::set<std::string> in_force_;  // VRFs of the last pauses that came or went
   std::optional<PauseService> pauses_;
   std::optional<StaticService> statics_;
+  std::unique_ptr<NativeService> natives_;
   std::optional<LoopControl> control_;
   std::thread thread_;
   bool ended_ = false;
 };
+
+api::LeaseQuery of_vrf(const std::string& vrf) {
+  api::LeaseQuery query;
+  query.filter.vrf = vrf;
+  return query;
+}
 
 TEST_F(Called, BeforeTheFirstChangeAndAfterTheEndItIsNotReady) {
   const auto early = control_->status();
@@ -266,16 +284,62 @@ TEST_F(Called, ALoopThatStandsStillIsNotAlive) {
   EXPECT_THAT(dead.error().messages.front(), HasSubstr("has not moved for 30 s"));
 }
 
+// The engine forgets it, and the record of its journal takes it out of the store.
+TEST_F(Called, LeasesOfANativeEngine) {
+  model_.vrfs[0].engine = Engine::native;
+  model_.vrfs[0].subnets[0].pools = {parse_range4("10.0.0.100-10.0.0.109").value()};
+  serve_on_loop();
+  loop_->post([this] { leases_->follow((*daemon_)->desired()); });
+  leases::Record record;
+  record.vrf = "red";
+  record.address = Ip4{0x0a000064};
+  record.start_unix_s =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  record.valid_lifetime_s = 3600;
+  record.hardware_address = std::string("\2\0\0\0\0\1", 6);
+  record.engine = "native";
+  store::Operation put;
+  put.key = leases::lease_key("red", record.address);
+  put.value = leases::to_json(record);
+  ASSERT_TRUE(leases_->store().commit_and_wait({.when = {}, .then = {put}, .otherwise = {}}));
+
+  const auto listed = control_->leases(of_vrf("red"));
+  ASSERT_TRUE(listed.has_value()) << listed.error().messages.front();
+  ASSERT_EQ(listed->leases.size(), 1u);
+  EXPECT_EQ(listed->leases[0].server, "native");
+  EXPECT_EQ(control_->pools("red")->size(), 1u);
+  const auto command = control_->kea_command("red", "{}");
+  EXPECT_EQ(command.error().status, 409);
+  EXPECT_THAT(command.error().messages.front(), HasSubstr("native engine"));
+
+  const api::LeaseDeleteRequest request{"red", "10.0.0.100"};
+  const auto alone = control_->delete_lease(request);
+  ASSERT_FALSE(alone.has_value());
+  EXPECT_EQ(alone.error().status, 503);
+  std::promise<void> ready;
+  loop_->post([&] {
+    machine_.on_forget = [this](VrfId, Ip4 address) {
+      store::Operation erase;
+      erase.kind = store::Operation::Kind::erase;
+      erase.key = leases::lease_key("red", address);
+      leases_->store().commit({.when = {}, .then = {erase}, .otherwise = {}}, [](const auto&) {});
+    };
+    ready.set_value();
+  });
+  ready.get_future().wait();
+  const auto deleted = control_->delete_lease(request);
+  ASSERT_TRUE(deleted.has_value()) << deleted.error().messages.front();
+  EXPECT_TRUE(deleted->native);
+  EXPECT_EQ(deleted->lease.mac, "02:00:00:00:00:01");
+  EXPECT_EQ(control_->leases(of_vrf("red"))->leases.size(), 0u);
+  EXPECT_EQ(control_->delete_lease(request).error().status, 404);
+}
+
 TEST_F(Called, PlacesAreExplained) {
   serve_on_loop();
   EXPECT_EQ(control_->explain("eth1", "200.300")->vrf, "blue");
   EXPECT_EQ(control_->explain("eth1", "5000").error().status, 400);
-}
-
-api::LeaseQuery of_vrf(const std::string& vrf) {
-  api::LeaseQuery query;
-  query.filter.vrf = vrf;
-  return query;
 }
 
 TEST_F(Called, PausesAreInForceWhenTheCallReturns) {

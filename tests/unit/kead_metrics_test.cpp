@@ -137,6 +137,33 @@ TEST_F(Measured, KeasByState) {
   }
 }
 
+TEST_F(Measured, NativeEnginesByState) {
+  model_.vrfs[0].engine = Engine::native;
+  serve();
+  EXPECT_EQ(vrf("red").state, "degraded") << "nothing was heard of it";
+  ipc::NativeReport report{
+      .vrf = VrfId{1}, .state = NativeState::serving, .revision = 12, .leases = 7, .error = {}};
+  machine_.native_reports = {report};
+  EXPECT_EQ(vrf("red").state, "serving") << vrf("red").reason;
+  machine_.native_reports[0].state = NativeState::failing;
+  machine_.native_reports[0].error = "disk full";
+  EXPECT_EQ(vrf("red").state, "degraded");
+  EXPECT_THAT(vrf("red").reason, HasSubstr("cannot write its journal: disk full"));
+  NativeStatus status;
+  status.report = machine_.native_reports[0];
+  status.journal.emplace();
+  status.journal->stored = 10;
+  const auto made = metrics_text(
+      {.reconciler = **daemon_, .machine = parts_machine(), .uptime_ms = 1234, .natives = {{"red", status}}});
+  ASSERT_TRUE(made.has_value());
+  for (const char* line :
+       {"xdpkea_native_state{vrf=\"red\",state=\"failing\"} 1\n",
+        "xdpkea_native_state{vrf=\"red\",state=\"serving\"} 0\n", "xdpkea_native_leases{vrf=\"red\"} 7\n",
+        "xdpkea_native_durable_revision{vrf=\"red\"} 12\n", "xdpkea_native_stored_revision{vrf=\"red\"} 10\n",
+        "xdpkea_native_behind{vrf=\"red\"} 2\n"})
+    EXPECT_THAT(*made, HasSubstr(line));
+}
+
 TEST_F(Measured, ServersByState) {
   machine_.add_link("eth3", {"192.0.2.2/24"});
   model_.vrfs = {

@@ -144,6 +144,22 @@ TEST_F(Tail, AnEndThatIsTornWaitsAndIsSaidWhenItIsFinal) {
   EXPECT_THAT(told, ElementsAre(HasSubstr("journal-0000000000000001: a record is not whole, from byte 132")));
 }
 
+// A sync failed: what came since the last good one is in the next file, again.
+TEST_F(Tail, WhatIsWrittenAgainIsNotMissed) {
+  journal.snapshot(1, 0, {});
+  journal.begin(2, 0);
+  journal.append(leased(1, 1, kLater));
+  journal.append(leased(2, 2, kLater));
+  journal.append(bytes_of(leased(3, 3, kLater)).substr(0, 30));
+  EXPECT_EQ(looks(), "[]1 2");
+  journal.begin(3, 1);
+  for (std::uint32_t i = 2; i <= 4; ++i) journal.append(leased(i, i, kLater));
+  EXPECT_EQ(looks(), "2 3 4");
+  EXPECT_EQ(tail.position()->missed, 0u);
+  EXPECT_EQ(tail.position()->revision, 4u);
+  EXPECT_THAT(told, ElementsAre(HasSubstr("has written them again")));
+}
+
 TEST_F(Tail, ADamagedRecordIsPassedOverAndComesWithTheNextSnapshot) {
   journal.snapshot(1, 0, {});
   journal.begin(1, 0);

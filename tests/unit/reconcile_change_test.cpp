@@ -35,6 +35,12 @@ class Change : public testing::Test {
     model.vrfs = {kea_vrf("red", {attachment("eth1", 0, 0, "10.0.0.0/24", "10.0.0.1")})};
     return model;
   }
+  // The same VRF, served by the dataplane itself.
+  static Model red_native() {
+    Model model = red_model();
+    model.vrfs[0].engine = Engine::native;
+    return model;
+  }
   // green is relayed, to this server and from this address.
   static Model green_model(const std::string& server, const std::string& source) {
     Model model;
@@ -142,6 +148,70 @@ TEST_F(Change, AnAddressIsTakenForAsLongAsTheStateThatUsesItIsInForce) {
   expect_settled();
 }
 
+// Leases are in one place at a time.
+TEST_F(Change, FromKeaToTheNativeEngineAndBack) {
+  change(red_model());
+  machine_.reset();
+  EXPECT_THAT(change(red_native()).failures, IsEmpty());
+  EXPECT_LT(position("stop kea 1"), position("native red"));
+  EXPECT_LT(position("native red"), position("publish"));
+  EXPECT_EQ(machine_.state.snapshot->natives.size(), 1u);
+  EXPECT_THAT(machine_.state.keas, IsEmpty());
+  EXPECT_THAT(machine_.state.handoffs, IsEmpty());
+  EXPECT_EQ(machine_.state.natives.at("red").subnets.size(), 1u);
+  expect_settled();
+
+  machine_.reset();
+  EXPECT_THAT(change(red_model()).failures, IsEmpty());
+  EXPECT_LT(position("test kea red"), position("publish"));
+  EXPECT_LT(position("publish"), position("end native red"));
+  EXPECT_LT(position("end native red"), position("apply kea red"));
+  EXPECT_THAT(machine_.state.snapshot->natives, IsEmpty());
+  EXPECT_THAT(machine_.state.natives, IsEmpty());
+  EXPECT_EQ(machine_.state.keas.size(), 1u);
+  expect_settled();
+}
+
+TEST_F(Change, WhatTakesTimeIsLeftForLater) {
+  machine_.native_looks_needed = 1'000'000;
+  EXPECT_THAT(change(red_native()).failures, IsEmpty()) << "nothing is wrong";
+  EXPECT_THAT(machine_.state.snapshot->natives, IsEmpty()) << "its leases are not there yet";
+  machine_.native_looks_needed = 0;
+  (*daemon_)->refresh(true);
+  EXPECT_EQ(machine_.state.snapshot->natives.size(), 1u);
+  expect_settled();
+
+  machine_.native_looks_needed = 1'000'000;
+  EXPECT_THAT(change(red_model()).failures, IsEmpty());
+  EXPECT_THAT(machine_.state.snapshot->natives, IsEmpty());
+  EXPECT_THAT(machine_.state.keas, IsEmpty()) << "its leases are not in the store yet";
+  machine_.native_looks_needed = 0;
+  (*daemon_)->refresh(true);
+  EXPECT_EQ(machine_.state.keas.size(), 1u);
+  EXPECT_THAT(machine_.state.natives, IsEmpty());
+  expect_settled();
+}
+
+TEST_F(Change, WithoutADataplaneAJournalIsNotAtItsEnd) {
+  change(red_native());
+  machine_.dataplane_connected = false;
+  EXPECT_THAT(change(red_model()).failures, IsEmpty());
+  EXPECT_THAT(machine_.state.keas, IsEmpty());
+  machine_.restart_dataplane();
+  (*daemon_)->refresh(true);
+  EXPECT_EQ(machine_.state.keas.size(), 1u);
+  expect_settled();
+}
+
+TEST_F(Change, AJournalThatAnEarlierDaemonHasLeftComesFirst) {
+  machine_.natives_forgotten = {"red", "gone"};
+  EXPECT_THAT(change(red_model()).failures, IsEmpty());
+  EXPECT_LT(position("publish"), position("end native red"));
+  EXPECT_LT(position("end native red"), position("apply kea red"));
+  EXPECT_THAT(machine_.log, Contains("end native gone"));
+  expect_settled();
+}
+
 // From each of these states to the next: whatever operation fails, everything is as it was; or the
 // change is in force, and what is missing (a port, a leftover to be taken away) is said and made up for.
 TEST_F(Change, IsUndoneWholeWhereverItFails) {
@@ -153,9 +223,11 @@ TEST_F(Change, IsUndoneWholeWhereverItFails) {
   changed.vrfs[1].attachments[0] = attachment("eth3", 7, 0, "10.0.0.0/24", "10.0.0.1");
   Model green = red_model();
   green.vrfs[0] = kea_vrf("green", {attachment("eth1", 0, 0, "10.0.0.0/24", "10.0.0.1")});
-  const std::vector<std::pair<Model, Model>> changes{{Model{}, red_model()},    {red_model(), red_and_blue()},
-                                                     {red_and_blue(), changed}, {red_and_blue(), red_model()},
-                                                     {red_model(), green},      {red_and_blue(), Model{}}};
+  const std::vector<std::pair<Model, Model>> changes{
+      {Model{}, red_model()},        {red_model(), red_and_blue()}, {red_and_blue(), changed},
+      {red_and_blue(), red_model()}, {red_model(), green},          {red_and_blue(), Model{}},
+      {Model{}, red_native()},       {red_model(), red_native()},   {red_native(), red_model()},
+      {red_native(), Model{}}};
   for (const auto& [from, to] : changes) {
     std::size_t undone = 0;
     for (std::size_t fail_at = 0;; ++fail_at) {
@@ -179,6 +251,7 @@ TEST_F(Change, IsUndoneWholeWhereverItFails) {
         EXPECT_EQ(machine.state.links, before.links);
         EXPECT_EQ(machine.state.handoffs, before.handoffs);
         EXPECT_EQ(machine.state.keas, before.keas);
+        EXPECT_EQ(machine.state.natives, before.natives);
         EXPECT_EQ(machine.state.attached, before.attached);
         EXPECT_EQ(machine.state.rows, before.rows);
         EXPECT_EQ(machine.state.addresses, before.addresses);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -43,6 +44,7 @@ struct MachineState {
   std::vector<LinkInfo> links;
   std::map<std::string, HandoffSpec> handoffs;  // host name -> as made
   std::map<VrfId, KeaSpec> keas;
+  std::map<std::string, NativeSpec> natives;  // whose journal is in use, by VRF
   std::map<IfIndex, std::string> attached;
   std::map<std::array<std::uint32_t, 3>, Bytes16> rows;
   std::map<std::array<unsigned char, 24>, std::uint32_t> addresses;
@@ -72,7 +74,11 @@ class FakeMachine {
   std::uint64_t dataplane_generation = 0;
   std::map<std::tuple<VrfId, StaticKind, std::string>, StaticLease> static_leases;  // the dataplane's
   std::vector<ipc::StaticUpdateKind> static_updates;
-  std::uint32_t kea_looks_needed = 0;  // ticks until a started Kea runs
+  std::uint32_t kea_looks_needed = 0;             // ticks until a started Kea runs
+  std::uint32_t native_looks_needed = 0;          // until leases are where they are to be
+  std::set<std::string> natives_forgotten;        // VRFs whose journals an earlier xdp-kead has left
+  std::map<VrfId, std::uint64_t> natives_stored;  // what the dataplane was told
+  std::function<void(VrfId, Ip4)> on_forget;
   std::map<VrfId, std::uint32_t> kea_looks;
   std::map<VrfId, KeaState> kea_states;
   std::map<Ip4, NextHop> routes;
@@ -450,6 +456,15 @@ class FakeDataplane final : public DataplaneLink {
   }
   std::vector<VrfCounts> counters() const override { return machine_.counts; }
   std::vector<ServerStatus> servers() const override { return machine_.servers; }
+  Result<> tell_stored(VrfId vrf, std::uint64_t revision) override {
+    machine_.natives_stored[vrf] = revision;
+    return {};
+  }
+  Result<> forget(VrfId vrf, Ip4 address) override {
+    if (!machine_.on_forget) return std::unexpected(Error{"no dataplane"});
+    machine_.on_forget(vrf, address);
+    return {};
+  }
 
  private:
   FakeMachine& machine_;
@@ -459,29 +474,40 @@ class FakeNatives final : public NativeLeases {
  public:
   explicit FakeNatives(FakeMachine& machine) : machine_(machine) {}
   Result<> ensure(const NativeSpec& spec) override {
+    if (takes_time()) return std::unexpected(Error{"not yet", EINPROGRESS});
     if (auto done = machine_.operation("native " + spec.vrf_name); !done) return done;
-    ready_[spec.vrf_name] = spec;
+    machine_.state.natives[spec.vrf_name] = spec;
+    machine_.natives_forgotten.erase(spec.vrf_name);
     return {};
   }
   Result<> finish(const std::string& vrf_name) override {
+    if (takes_time()) return std::unexpected(Error{"not yet", EINPROGRESS});
+    if (!machine_.state.natives.contains(vrf_name) && !machine_.natives_forgotten.contains(vrf_name))
+      return {};
     if (auto done = machine_.operation("end native " + vrf_name); !done) return done;
-    ready_.erase(vrf_name);
+    machine_.state.natives.erase(vrf_name);
+    machine_.natives_forgotten.erase(vrf_name);
     return {};
   }
   std::vector<NativeSpec> ready() const override {
-    std::vector<NativeSpec> specs;
-    for (const auto& [name, spec] : ready_) specs.push_back(spec);
-    return specs;
+    std::vector<NativeSpec> all;
+    for (const auto& [name, spec] : machine_.state.natives)
+      if (!machine_.natives_forgotten.contains(name)) all.push_back(spec);
+    return all;
   }
   std::vector<std::string> open() const override {
-    std::vector<std::string> names;
-    for (const auto& [name, spec] : ready_) names.push_back(name);
-    return names;
+    std::set<std::string> names = machine_.natives_forgotten;
+    for (const auto& [name, spec] : machine_.state.natives) names.insert(name);
+    return {names.begin(), names.end()};
   }
 
  private:
+  bool takes_time() {
+    if (machine_.native_looks_needed == 0) return false;
+    --machine_.native_looks_needed;
+    return true;
+  }
   FakeMachine& machine_;
-  std::map<std::string, NativeSpec> ready_;
 };
 
 // A machine with a reconciler on it; restart() is a new xdp-kead on the same machine.
