@@ -170,9 +170,9 @@ void NativeService::tell_states() {
     if (status.report->state == NativeState::closed) parts_.progress(name);
   }
   // What a dataplane that is gone said last stays said.
-  for (auto& [name, seen] : now) seen_.insert_or_assign(name, std::move(seen));
-  std::erase_if(seen_, [this](const auto& each) {
-    return !ready_.contains(each.first) && each.second.state == NativeState::closed;
+  for (const auto& [name, seen] : now) seen_.insert_or_assign(name, seen);
+  std::erase_if(seen_, [&](const auto& each) {
+    return !now.contains(each.first) && each.second.state == NativeState::closed;
   });
 }
 

@@ -121,7 +121,17 @@ bool JournalTail::open_position(const Files& files, const TailPosition& from) {
       taken_ = {.revision = from.revision, .journal = number, .at = 0, .sum = 0, .missed = from.missed};
     offset_ = offset;
   };
+  const auto begun = [this](std::uint64_t number) {
+    const Fd file = open_file(JournalFileKind::journal, number);
+    struct stat info{};
+    return file && ::fstat(file.get(), &info) == 0 && info.st_size >= static_cast<off_t>(kJournalHeaderSize);
+  };
   if (std::ranges::binary_search(files.journals, from.journal)) {
+    if (from.at == 0 && !begun(from.journal)) {
+      goes_on(from.journal, 0);
+      waits_for_ = from.journal;
+      return true;
+    }
     std::uint64_t behind = 0;
     Fd file = open_file(JournalFileKind::journal, from.journal);
     if (!file || !holds_position(file, from, behind) || !open_journal(from.journal)) return false;
@@ -129,7 +139,7 @@ bool JournalTail::open_position(const Files& files, const TailPosition& from) {
     return true;
   }
   const auto next = std::ranges::upper_bound(files.journals, from.journal);
-  if (next != files.journals.end()) {
+  if (next != files.journals.end() && begun(*next)) {
     if (!open_journal(*next) || header_.revision != from.revision) return false;
     goes_on(*next, kJournalHeaderSize);
     return true;

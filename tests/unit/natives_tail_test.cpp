@@ -109,6 +109,21 @@ TEST_F(Tail, BeginsBehindASnapshotThatTheStoreHasAlready) {
   EXPECT_THAT(told, IsEmpty());
 }
 
+// The file is there, its header not yet.
+TEST_F(Tail, AJournalThatIsBeingBegunIsWaitedFor) {
+  journal.snapshot(1, 2, {leased(1, 1, kLater), leased(2, 2, kLater)});
+  for (const std::uint64_t number : {1, 2}) {
+    std::ofstream(journal.path(JournalFileKind::journal, number)) << "x";
+    tail.start(TailPosition{.revision = 2, .journal = 1});
+    EXPECT_EQ(looks(), "");
+    journal.begin(number, 2);
+    journal.append(leased(3, 3, kLater));
+    EXPECT_EQ(looks(), "3");
+    journal.remove(JournalFileKind::journal, number);
+  }
+  EXPECT_THAT(told, IsEmpty());
+}
+
 // A power cut takes what was not synced; the engine gives the numbers to others then.
 TEST_F(Tail, WhatAPowerCutTookIsToldFromWhatCameInstead) {
   journal.snapshot(1, 0, {});
