@@ -265,14 +265,11 @@ TEST(ConfigNative, AddressesAreBounded) {
 }
 
 TEST(ConfigNative, OptionsThatTheServerMakes) {
+  const std::string options = "options = [{code = CODE, hex = \"00\"}]\n";
+  const std::string pool = "[[vrf.subnet.pool]]\nrange = \"10.0.0.9\"\n";
   const std::vector<std::string> places{
-      "options = [{code = CODE, hex = \"00\"}]\n" + std::string(kNativeVrf),
-      "[[vrf]]\nname = \"a\"\nengine = \"native\"\noptions = [{code = CODE, "
-      "hex = \"00\"}]\n",
-      in_native("options = [{code = CODE, hex = \"00\"}]\n"),
-      in_native("[[vrf.subnet.pool]]\nrange = \"10.0.0.9\"\noptions = [{code "
-                "= CODE, hex = \"00\"}]\n"),
-      in_class("{key = \"mac\", begins = \"02\"}") + "options = [{code = CODE, hex = \"00\"}]\n"};
+      options + std::string(kNativeVrf), "[[vrf]]\nname = \"a\"\nengine = \"native\"\n" + options,
+      in_native(options), in_native(pool + options), in_class("{key = \"mac\", begins = \"02\"}") + options};
   for (const std::string& place : places) {
     const auto with = [&](int code) {
       std::string text = place;
