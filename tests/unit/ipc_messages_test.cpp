@@ -67,7 +67,7 @@ TEST(IpcMessages, OtherMagicVersionAndKindAreRefusedByName) {
   EXPECT_THAT(decode(bytes).error().message, HasSubstr("not a message"));
   bytes = good;
   overwrite(bytes, 2, {9});
-  EXPECT_THAT(decode(bytes).error().message, HasSubstr("speaks version 9, this one 3"));
+  EXPECT_THAT(decode(bytes).error().message, HasSubstr("speaks version 9, this one 4"));
   bytes = good;
   overwrite(bytes, 3, {200});
   EXPECT_THAT(decode(bytes).error().message, HasSubstr("unknown kind 200"));
