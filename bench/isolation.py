@@ -186,9 +186,9 @@ class Site:
 
     def flooded(self, ns, vlans):
         """DORA while the flood lasts; its figures, and the flood's packets per second."""
-        sink = self.generate(self.sink, "sink", "sink", FIRST, "--interface", "upa", "--seconds", SECONDS + 3)
+        sink = self.generate(self.sink, "sink", "sink", FIRST, "--interface", "upa", "--seconds", SECONDS + 5)
         flood = self.generate(self.flooder, "flood", "send", LAST, "--interface", "gen0", "--rate", "0",
-                              "--seconds", SECONDS + 2)
+                              "--seconds", SECONDS + 4)
         before = self.appliance.counters("flood")["rx"]
         wait_for(lambda: self.appliance.counters("flood")["rx"] > before + 1000, "the flood")
         result = self.dora(ns, vlans)

@@ -19,7 +19,7 @@ bool is_active(const Lease& lease, EngineSeconds now_s) {
 }
 
 // The leases a query is about: the one that was heard of last, and all.
-struct Found {
+struct Holding {
   const Lease* latest = nullptr;
   std::array<Ip4, kAssociatedMax> addresses{};
   std::size_t count = 0;
@@ -31,7 +31,7 @@ struct Found {
 };
 
 // By address, client id or MAC, in this order (RFC 4388 6.4.1). False: it asks for nothing.
-bool find(const NativeQuestion& question, Found& found) {
+bool find(const NativeQuestion& question, Holding& found) {
   const ServerRequest& request = question.request;
   LeaseTable& leases = question.leases;
   if (!request.ciaddr.is_zero()) {
@@ -58,7 +58,7 @@ void put_number(ByteWriter& writer, std::uint8_t code, std::uint32_t number) {
 }
 
 // What is known of a lease (RFC 4388 6.4.2).
-void write_lease(const NativeQuestion& question, const Found& found, ByteWriter& more) {
+void write_lease(const NativeQuestion& question, const Holding& found, ByteWriter& more) {
   const Lease& lease = *found.latest;
   const EngineSeconds now_s = question.now_s;
   if (lease.until_s == kEngineForEver) {
@@ -96,7 +96,7 @@ Verdict answer_lease_query(const NativeQuestion& question, MutableBytes out, Emi
   if (request.giaddr.is_zero() || !question.plan.may_query(request.giaddr) ||
       question.server_identifier.is_zero())
     return Verdict::drop(XK_SERVE_QUERY_REFUSED);
-  Found found;
+  Holding found;
   if (!find(question, found)) return Verdict::drop(XK_SERVE_QUERY_REFUSED);
   const bool ours = !request.ciaddr.is_zero() && subnet_of(question.plan.vrf(), request.ciaddr) != nullptr;
   const MessageType type = found.latest != nullptr ? MessageType::lease_active
