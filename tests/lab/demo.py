@@ -1,4 +1,4 @@
-"""The demo: a lab, the appliance with conf/demo.toml, nine real clients, a table, and all of it killed and started
+"""The demo: a lab, the appliance with conf/demo.toml, twelve real clients, a table, and all of it killed and started
 again. See scripts/demo."""
 
 import os
@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from xkl.appliance import Appliance  # noqa: E402
 from xkl.clients import BOUND, RENEWED  # noqa: E402
 from xkl.lab import Lab, LabError, in_netns, remove_leftovers, run, wait_for  # noqa: E402
-from xkl.topology import KINDS, SEGMENTS, Router, demo_config  # noqa: E402
+from xkl.topology import DEMO_SEGMENTS, KINDS, Router, demo_config  # noqa: E402
 
 TAG = "xkld"
 
@@ -41,7 +41,7 @@ def run_dir():
 
 
 def table(rows):
-    head = ("VRF", "ATTACHMENT", "CLIENT", "MAC", "ADDRESS", "LEASE TIME", "SERVER")
+    head = ("VRF", "ENGINE", "ATTACHMENT", "CLIENT", "MAC", "ADDRESS", "LEASE TIME", "SERVER")
     widths = [max(len(str(r[i])) for r in [head, *rows]) for i in range(len(head))]
     for row in [head, *rows]:
         print("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip())
@@ -49,6 +49,8 @@ def table(rows):
 
 def lease_rows(appliance, clients):
     """One row a client: what the client says, checked against what the appliance lists."""
+    engines = {row["name"]: row["engine"] for row in appliance.ctl("vrf", "list")}
+    wait_for(lambda: len(appliance.ctl("lease", "list")) >= len(clients), "the store to follow the journal")
     listed = {(row["vrf"], row["mac"]): row for row in appliance.ctl("lease", "list")}
     rows = []
     for client in clients:
@@ -56,7 +58,7 @@ def lease_rows(appliance, clients):
         known = listed.get((client.vrf, client.mac))
         if known is None or known["address"] != lease["address"]:
             raise LabError(f"{client.name} holds {lease['address']}, but the appliance lists {known}")
-        rows.append((client.vrf, known["attachment"], client.kind, client.mac, lease["address"],
+        rows.append((client.vrf, engines[client.vrf], known["attachment"], client.kind, client.mac, lease["address"],
                      f"{lease['lease_time']} s", lease["server"]))
     return rows
 
@@ -64,12 +66,12 @@ def lease_rows(appliance, clients):
 def show(lab):
     """Brings everything up and prints the table."""
     router = Router(lab)
-    clients = [router.add_client(segment, kind) for segment in SEGMENTS for kind in KINDS]
+    clients = [router.add_client(segment, kind) for segment in DEMO_SEGMENTS for kind in KINDS]
     router.connect()
-    say(f"lab is up: router {router.ns}, {len(clients)} client namespaces, segments {', '.join(SEGMENTS)}")
+    say(f"lab is up: router {router.ns}, {len(clients)} client namespaces, segments {', '.join(DEMO_SEGMENTS)}")
     appliance = Appliance(lab, router.ns, demo_config())
     appliance.start_kead()
-    say("xdp-kead runs: XDP attached, a Kea in a namespace for each VRF")
+    say("xdp-kead runs: XDP attached, a Kea in a namespace for red and for blue, a journal for green")
     appliance.start_dataplane()
     appliance.wait_serving()
     say(f"xdp-kea-dataplane runs: generation {appliance.ctl('status')['dataplane_generation']} is in force")
@@ -79,9 +81,8 @@ def show(lab):
         lease = client.wait_bound(40)
         say(f"{client.name} ({client.vrf}) has {lease['address']}")
     rows = lease_rows(appliance, clients)
-    red = {r[4] for r in rows if r[0] == "red"}
-    blue = {r[4] for r in rows if r[0] == "blue"}
-    say(f"red and blue both gave out {', '.join(sorted(red & blue))}: same subnet, two VRFs")
+    given = [{r[5] for r in rows if r[0] == name} for name in ("red", "blue", "green")]
+    say(f"red, blue and green all gave out {', '.join(sorted(set.intersection(*given)))}: same subnet, three VRFs")
     total = appliance.counters()
     drops = sum(total["drops"].values())
     say(f"packets: rx {total['rx']} + copies {total['copies']} = tx {total['tx']} + drops {drops}")

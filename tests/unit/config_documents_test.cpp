@@ -59,9 +59,9 @@ TEST(ConfigDocuments, EveryExampleOfTheOtherDocumentsParses) {
   }
 }
 
-TEST(ConfigDocuments, DemoIsTwoVrfsWithTheSameSubnet) {
+TEST(ConfigDocuments, DemoIsThreeVrfsWithTheSameSubnet) {
   const Model model = model_of(source_file("conf/demo.toml"));
-  ASSERT_EQ(model.vrfs.size(), 2u);
+  ASSERT_EQ(model.vrfs.size(), 3u);
   const Vrf& red = model.vrfs[0];
   const Vrf& blue = model.vrfs[1];
   EXPECT_EQ(red.name, "red");
@@ -76,6 +76,11 @@ TEST(ConfigDocuments, DemoIsTwoVrfsWithTheSameSubnet) {
   ASSERT_EQ(blue.attachments.size(), 1u);
   EXPECT_EQ(blue.attachments[0].interface, "xkl-trunk");
   EXPECT_EQ(blue.attachments[0].outer, (VlanTag{Vid{100}, 0x8100}));
+  const Vrf& green = model.vrfs[2];
+  EXPECT_EQ(green.name, "green");
+  EXPECT_EQ(green.engine, Engine::native);
+  EXPECT_EQ(green.subnets.at(0).prefix, red.subnets.at(0).prefix);
+  EXPECT_EQ(green.attachments.at(0).outer, (VlanTag{Vid{300}, 0x8100}));
 }
 
 TEST(ConfigDocuments, ShippedFileIsAllComments) {

@@ -14,6 +14,7 @@ from .lab import run, wait_for
 KINDS = ("udhcpc", "dhclient", "dhcpcd")
 # segment -> (VRF, lab-switch VLANs; None: untagged)
 SEGMENTS = {"untagged": ("red", None), "qinq": ("red", "200@88a8.300"), "vlan": ("blue", "100")}
+DEMO_SEGMENTS = {**SEGMENTS, "native": ("green", "300")}
 
 
 class Router:
@@ -37,13 +38,13 @@ class Router:
         ns = self.lab.netns(f"c{number}")
         mac = f"02:00:00:00:01:{number:02x}"
         self.lab.veth(self.switch, f"c{number}", ns, "eth0", mac)
-        vlans = SEGMENTS[segment][1]
+        vrf_name, vlans = DEMO_SEGMENTS[segment]
         if vlans is None:
             self.bridged.append(f"c{number}")
         else:
             self.access.append(f"c{number}:{vlans}")
         client = Client(self.lab, kind, ns, "eth0", mac, label or f"{kind}-{segment}")
-        client.segment, client.vrf = segment, SEGMENTS[segment][0]
+        client.segment, client.vrf = segment, vrf_name
         return client
 
     def connect(self):
