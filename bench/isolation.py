@@ -186,14 +186,14 @@ class Site:
 
     def flooded(self, ns, vlans):
         """DORA while the flood lasts; its figures, and the flood's packets per second."""
-        sink = self.generate(self.sink, "sink", "sink", FIRST, "--interface", "upa", "--seconds", SECONDS + 5)
+        sink = self.generate(self.sink, "sink", "sink", FIRST, "--interface", "upa", "--seconds", SECONDS + 3)
         flood = self.generate(self.flooder, "flood", "send", LAST, "--interface", "gen0", "--rate", "0",
-                              "--seconds", SECONDS + 4)
+                              "--seconds", SECONDS + 2)
         before = self.appliance.counters("flood")["rx"]
         wait_for(lambda: self.appliance.counters("flood")["rx"] > before + 1000, "the flood")
         result = self.dora(ns, vlans)
         if not flood.alive():
-            raise LabError("the flood ended before the victim's conversations did")
+            raise LabError(f"the flood ended before the victim's conversations did: {flood.output()} {result}")
         sent = self.generated(flood)
         self.generated(sink)
         return result, sent["sent"] / sent["seconds"]
