@@ -4,7 +4,7 @@
     generator         -- srv0     [the other server, CPU 1]
 
 The generator keeps a number of conversations under way, and begins another when one is finished. Each server is
-measured with the number that suits it best, of those at which it leaves less than 0.1 % of them unfinished; then, with
+measured with the number that suits it best, of those at which it leaves less than 0.1 % of them unanswered; then, with
 half of that load, how long a reply takes. Clients of the native engine are always new, so that each has a lease to be
 recorded; the others are measured with the same few clients again and again, which is less work for them. Kea counts
 with one thread on CPU 1 or threads on both, whichever is better. perfdhcp's own figures stand beside ours at a rate
@@ -23,7 +23,7 @@ from xkl.lab import Lab, LabError, awake, in_netns, remove_leftovers, run, wait_
 
 WINDOWS = (1, 4, 16, 64, 256, 1024)  # conversations under way at once
 TRIAL_SECONDS, REPEATS = 2, 3
-UNFINISHED_MAX = 0.001
+UNANSWERED_MAX = 0.001
 GIVE_UP_S = 2  # a conversation that takes longer makes room for another
 NEW_CLIENTS, SAME_CLIENTS = 1_000_000, 1_000
 PERFDHCP_RATE, PERFDHCP_SECONDS = 5_000, 5
@@ -64,8 +64,10 @@ class Clients:
         return json.loads(done.stdout.splitlines()[-1])
 
 
-def unfinished(result):
-    return 1 - (result["acks"] + result["renewed"]) / max(1, result["discovers"] + result["renewals"])
+def unanswered(result):
+    """The part of the conversations that ended neither with an ACK nor with a NAK."""
+    answered = result["acks"] + result["renewed"] + result["naks"]
+    return 1 - answered / max(1, result["discovers"] + result["renewals"])
 
 
 def rate_of(result):
@@ -77,19 +79,19 @@ def measure(clients, name, command="dora", *options):
     best, window = 0, None
     for each in WINDOWS:
         result = clients.trial(command, "--window", each, *options)
-        counts = unfinished(result) < UNFINISHED_MAX
+        counts = unanswered(result) < UNANSWERED_MAX
         say(f"{name:24} {rate_of(result):8.0f}/s with {each:4} at once, p50 {result['p50_ms']:.2f} ms, unfinished "
-            f"{unfinished(result):.2%}{'' if counts else ': does not count'}")
+            f"{unanswered(result):.2%}{'' if counts else ': does not count'}")
         if counts and rate_of(result) > best:
             best, window = rate_of(result), each
     if window is None:
-        raise LabError(f"{name} leaves conversations unfinished, however few are under way")
+        raise LabError(f"{name} leaves conversations unanswered, however few are under way")
     runs = [clients.trial(command, "--window", window, *options) for _ in range(REPEATS)]
-    kept = [rate_of(r) for r in runs if unfinished(r) < UNFINISHED_MAX]
+    kept = [rate_of(r) for r in runs if unanswered(r) < UNANSWERED_MAX]
     rate = statistics.median(kept) if kept else best
     half = clients.trial(command, "--rate", rate / 2, *options, seconds=3)
     say(f"{name:24} {rate:8.0f}/s with {window} at once; at half of it replies take p50 {half['reply_p50_ms'] * 1000:.0f} us, "
-        f"p99 {half['reply_p99_ms'] * 1000:.0f} us, p99.9 {half['reply_p999_ms'] * 1000:.0f} us, unfinished {unfinished(half):.2%}")
+        f"p99 {half['reply_p99_ms'] * 1000:.0f} us, p99.9 {half['reply_p999_ms'] * 1000:.0f} us, unanswered {unanswered(half):.2%}")
     return rate, half
 
 
@@ -203,7 +205,7 @@ def perfdhcp(netns, name):
     drops = re.findall(r"drops ratio: ([\d.]+)", done.stdout)
     own = Clients(netns, False).trial("dora", "--rate", PERFDHCP_RATE)
     say(f"{name:24} perfdhcp at {PERFDHCP_RATE}/s: {rate.group(1) if rate else done.stdout + done.stderr} DORA/s, "
-        f"drops {' and '.join(drops)} %; the generator at that rate: {rate_of(own):.0f} DORA/s, unfinished {unfinished(own):.2%}")
+        f"drops {' and '.join(drops)} %; the generator at that rate: {rate_of(own):.0f} DORA/s, unanswered {unanswered(own):.2%}")
 
 
 def main():
