@@ -80,7 +80,7 @@ def measure(clients, name, command="dora", *options):
     for each in WINDOWS:
         result = clients.trial(command, "--window", each, *options)
         counts = unanswered(result) < UNANSWERED_MAX
-        say(f"{name:24} {rate_of(result):8.0f}/s with {each:4} at once, p50 {result['p50_ms']:.2f} ms, unfinished "
+        say(f"{name:24} {rate_of(result):8.0f}/s with {each:4} at once, p50 {result['p50_ms']:.2f} ms, unanswered "
             f"{unanswered(result):.2%}{'' if counts else ': does not count'}")
         if counts and rate_of(result) > best:
             best, window = rate_of(result), each

@@ -59,7 +59,9 @@ class World {
  public:
   explicit World(std::uint64_t seed) : random_(seed), clients_(kClients) {
     NamedNative named;
-    for (const char* line : kConfiguration)
+    std::vector<std::string> lines(std::begin(kConfiguration), std::end(kConfiguration));
+    lines.emplace_back(seed % 2 == 0 ? "native 1 allocate=lowest" : "native 1 allocate=hashed");
+    for (const std::string& line : lines)
       if (const auto done = named.apply(line); !done) ADD_FAILURE() << done.error().message;
     host_ = std::make_unique<EngineHost>(named);
     EXPECT_EQ(host_->error(), "");
