@@ -172,14 +172,11 @@ bool JournalTail::holds_position(const Fd& file, const TailPosition& from, std::
 
 std::expected<void, Error> JournalTail::open_newest_snapshot(const Files& files) {
   for (auto number = files.snapshots.rbegin(); number != files.snapshots.rend(); ++number) {
+    if (!is_whole(*number)) continue;
     Fd file = open_file(JournalFileKind::snapshot, *number);
-    if (!file) continue;
-    auto header = header_of(file, JournalFileKind::snapshot, *number);
-    if (!header || !whole_snapshot(file)) {
-      tell_(name_of(JournalFileKind::snapshot, *number) +
-            " is not whole: an older one is taken, and the journals behind it");
-      continue;
-    }
+    const auto header = file ? header_of(file, JournalFileKind::snapshot, *number)
+                             : std::unexpected(errno_error(name_of(JournalFileKind::snapshot, *number)));
+    if (!header) return std::unexpected(header.error());
     header_ = *header;
     file_ = std::move(file);
     offset_ = kJournalHeaderSize;
@@ -189,7 +186,24 @@ std::expected<void, Error> JournalTail::open_newest_snapshot(const Files& files)
   return std::unexpected(Error{directory_ + " has no whole snapshot of leases"});
 }
 
-bool JournalTail::whole_snapshot(const Fd& file) {
+bool JournalTail::is_whole(std::uint64_t snapshot) {
+  if (bad_snapshots_.contains(snapshot)) return false;
+  const Fd file = open_file(JournalFileKind::snapshot, snapshot);
+  if (!file) return false;
+  if (header_of(file, JournalFileKind::snapshot, snapshot) && whole_records(file)) return true;
+  if (bad_snapshots_.size() == kFilesMax) bad_snapshots_.clear();
+  bad_snapshots_.insert(snapshot);
+  tell_(name_of(JournalFileKind::snapshot, snapshot) +
+        " is not whole: an older one counts, and the journals behind it");
+  return false;
+}
+
+bool JournalTail::whole_above(const Files& files, std::uint64_t number) {
+  const auto above = std::ranges::upper_bound(files.snapshots, number);
+  return std::any_of(above, files.snapshots.end(), [this](std::uint64_t each) { return is_whole(each); });
+}
+
+bool JournalTail::whole_records(const Fd& file) {
   std::uint64_t offset = kJournalHeaderSize;
   std::uint64_t count = 0;
   for (;;) {
@@ -346,10 +360,10 @@ void JournalTail::lose(std::uint64_t bytes, const std::string& what) {
 }
 
 // What was missed is in a snapshot that was made later.
-bool JournalTail::snapshot_after_missed() const {
+bool JournalTail::snapshot_after_missed() {
   if (taken_.missed == 0) return false;
   const auto files = list();
-  return files && !files->snapshots.empty() && files->snapshots.back() > taken_.missed;
+  return files && whole_above(*files, taken_.missed);
 }
 
 void JournalTail::begin_journal() {
@@ -377,7 +391,7 @@ bool JournalTail::follow_next() {
   // cannot be read.
   const auto files = list();
   if (!files) return false;
-  if (renewed || std::ranges::upper_bound(files->snapshots, number) != files->snapshots.end()) {
+  if (renewed || whole_above(*files, number)) {
     start(std::nullopt);
     return true;
   }

@@ -7,6 +7,7 @@
 #include <expected>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -68,7 +69,11 @@ class JournalTail {
   [[nodiscard]] Fd open_file(JournalFileKind kind, std::uint64_t number) const;
   [[nodiscard]] std::expected<JournalHeader, Error> header_of(const Fd& file, JournalFileKind kind,
                                                               std::uint64_t number) const;
-  [[nodiscard]] bool whole_snapshot(const Fd& file);
+  // Whether all of it can be read; what cannot is told once.
+  [[nodiscard]] bool is_whole(std::uint64_t snapshot);
+  [[nodiscard]] bool whole_records(const Fd& file);
+  // Whether there is a whole snapshot with a higher number.
+  [[nodiscard]] bool whole_above(const Files& files, std::uint64_t number);
   [[nodiscard]] std::expected<void, Error> open_start();
   [[nodiscard]] bool open_position(const Files& files, const TailPosition& from);
   [[nodiscard]] bool holds_position(const Fd& file, const TailPosition& from, std::uint64_t& behind);
@@ -84,7 +89,7 @@ class JournalTail {
   [[nodiscard]] bool pass_over(Bytes rest, RecordRead why, bool last);
   [[nodiscard]] bool nothing_between() const;
   void lose(std::uint64_t bytes, const std::string& what);
-  [[nodiscard]] bool snapshot_after_missed() const;
+  [[nodiscard]] bool snapshot_after_missed();
   // Goes to the file behind this one, if it is there.
   [[nodiscard]] bool follow_next();
   void begin_journal();
@@ -100,6 +105,7 @@ class JournalTail {
   std::uint64_t offset_ = 0;     // of the file, up to where it was read
   bool given_up_ = false;        // the rest of the file cannot be read
   TailPosition taken_;
+  std::set<std::uint64_t> bad_snapshots_;
   std::vector<std::uint8_t> chunk_;
 };
 

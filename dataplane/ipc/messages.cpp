@@ -98,13 +98,13 @@ void describe(auto& wire, Is<StaticApplied> auto& applied) {
   wire.text(applied.error, kErrorTextMax);
 }
 
-void vrf_id(auto& wire, auto& vrf) {
+void vrf_of_report(auto& wire, auto& vrf) {
   wire.number(vrf);
   wire.check(vrf.value != 0 && vrf.value <= XK_VRFS_MAX, "VRF id");
 }
 
 void describe(auto& wire, Is<NativeReport> auto& report) {
-  vrf_id(wire, report.vrf);
+  vrf_of_report(wire, report.vrf);
   wire.choice(report.state, NativeState::broken);
   wire.number(report.revision);
   wire.number(report.journal);
@@ -116,12 +116,12 @@ void describe(auto& wire, Is<NativeReport> auto& report) {
 }
 
 void describe(auto& wire, Is<NativeStored> auto& stored) {
-  vrf_id(wire, stored.vrf);
+  vrf_of_report(wire, stored.vrf);
   wire.number(stored.revision);
 }
 
 void describe(auto& wire, Is<NativeForget> auto& forget) {
-  vrf_id(wire, forget.vrf);
+  vrf_of_report(wire, forget.vrf);
   wire.address(forget.address);
 }
 

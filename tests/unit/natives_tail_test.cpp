@@ -238,6 +238,22 @@ TEST_F(Tail, ASnapshotThatIsNotWholeIsNone) {
   EXPECT_THAT(told, ElementsAre(HasSubstr("snapshot-0000000000000002 is not whole")));
 }
 
+// What is missing is in a snapshot to come, not in one that nobody can read.
+TEST_F(Tail, ADamagedSnapshotMakesUpForNothing) {
+  journal.snapshot(1, 0, {});
+  journal.begin(1, 0);
+  journal.append("garbage" + std::string(3000, 'x'));
+  journal.snapshot(2, 2, {leased(1, 1, kLater)});
+  std::filesystem::resize_file(journal.path(JournalFileKind::snapshot, 2), 100);
+  journal.begin(2, 2);
+  journal.append(leased(3, 3, kLater));
+  EXPECT_EQ(looks(), "[]3");
+  EXPECT_EQ(looks(), "");
+  EXPECT_NE(tail.position()->missed, 0u);
+  journal.snapshot(3, 3, {leased(1, 1, kLater), leased(3, 3, kLater)});
+  EXPECT_EQ(looks(), "[1 3]");
+}
+
 TEST_F(Tail, RoomForRecordsToComeIsTheEnd) {
   journal.snapshot(1, 0, {});
   journal.begin(1, 0);
