@@ -112,7 +112,7 @@ TEST_F(Tail, BeginsBehindASnapshotThatTheStoreHasAlready) {
 // The file is there, its header not yet.
 TEST_F(Tail, AJournalThatIsBeingBegunIsWaitedFor) {
   journal.snapshot(1, 2, {leased(1, 1, kLater), leased(2, 2, kLater)});
-  for (const std::uint64_t number : {1, 2}) {
+  for (const std::uint64_t number : {std::uint64_t{1}, std::uint64_t{2}}) {
     std::ofstream(journal.path(JournalFileKind::journal, number)) << "x";
     tail.start(TailPosition{.revision = 2, .journal = 1});
     EXPECT_EQ(looks(), "");
