@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <fstream>
 
 #include "controlplane/natives/clock.h"
 
@@ -20,6 +21,14 @@ natives::Spec spec_of(const NativeSpec& spec) {
   made.facts.name = spec.vrf_name;
   made.facts.subnets.insert(spec.subnets.begin(), spec.subnets.end());
   return made;
+}
+
+// Empty where a machine has none.
+std::string machine_id() {
+  std::ifstream file("/etc/machine-id");
+  std::string id;
+  std::getline(file, id);
+  return leases::bytes_of_hex(id) ? id : std::string();
 }
 
 }  // namespace
@@ -43,6 +52,7 @@ Result<std::unique_ptr<NativeService>> NativeService::make(Parts parts) {
 NativeService::NativeService(Parts parts, natives::BootId boot_id) : parts_(std::move(parts)) {
   natives_ = std::make_unique<natives::Natives>(natives::Natives::Parts{
       .store = parts_.store,
+      .machine = machine_id(),
       .user = parts_.user,
       .grace_s = parts_.grace_s,
       .clock = [boot_id] { return natives::MachineClock{.boot_id = boot_id, .now = leases::read_clocks()}; },

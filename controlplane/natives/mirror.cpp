@@ -61,7 +61,8 @@ std::expected<void, Error> Mirror::begin() {
   in_snapshot_ = false;
   seen_ = {};
   stored_.reset();
-  if (position_ && !position_->ended && position_->directory == parts_.directory) {
+  if (position_ && !position_->ended && position_->directory == parts_.directory &&
+      position_->machine == parts_.machine) {
     tail_.start(position_->tail);
     ahead_ms_ = position_->ahead_ms;
   } else {
@@ -113,7 +114,11 @@ std::expected<bool, Error> Mirror::look(const leases::VrfFacts& facts) {
     for (const auto& [address, change] : changes_) seen_.push_back(address);
   std::optional<Position> next;
   if (const auto tail = tail_.position(); tail && ahead_ms_)
-    next = Position{.directory = parts_.directory, .ended = false, .tail = *tail, .ahead_ms = *ahead_ms_};
+    next = Position{.machine = parts_.machine,
+                    .directory = parts_.directory,
+                    .ended = false,
+                    .tail = *tail,
+                    .ahead_ms = *ahead_ms_};
   auto done = commit(next, looked->complete);
   if (!done) return std::unexpected(std::move(done.error()));
   return looked->more;

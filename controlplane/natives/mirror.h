@@ -28,6 +28,7 @@ class Mirror {
     store::Store& store;
     std::string vrf;
     std::string directory;
+    std::string machine;  // this one
     std::function<MachineClock()> clock;
     std::function<void(std::string)> tell;  // what an operator should know
   };

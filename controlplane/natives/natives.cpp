@@ -211,7 +211,8 @@ class Natives::Impl {
       for (const store::KeyValue& item : page->items) {
         const auto vrf = vrf_of_position_key(item.key);
         const auto position = vrf ? parse_position(item.value) : std::unexpected(Error{});
-        if (position && !position->ended) adopt(*vrf, position->directory);
+        if (position && !position->ended && position->machine == parts_.machine)
+          adopt(*vrf, position->directory);
       }
       if (!page->more || page->items.empty()) break;
       range.from = page->items.back().key + '\0';
@@ -246,6 +247,7 @@ class Natives::Impl {
         .store = parts_.store,
         .vrf = entry.name,
         .directory = entry.directory,
+        .machine = parts_.machine,
         .clock = parts_.clock,
         .tell = [this, vrf = entry.name](std::string text) { tell(true, vrf, std::move(text)); }});
   }
@@ -303,7 +305,8 @@ class Natives::Impl {
                       .clock = parts_.clock()};
     const auto seeded = seed(parts_.store, job);
     if (!seeded) return std::unexpected(seeded.error());
-    const Position begins{.directory = spec.directory,
+    const Position begins{.machine = parts_.machine,
+                          .directory = spec.directory,
                           .ended = false,
                           .tail = seeded->begins,
                           .ahead_ms = unix_ahead_ms(engine_clock(job.clock), job.clock)};

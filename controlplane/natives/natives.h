@@ -51,7 +51,8 @@ class Natives {
   };
   struct Parts {
     store::Store& store;
-    std::string user;  // that the dataplane runs as
+    std::string machine;  // which one this is, of those that share the store
+    std::string user;     // that the dataplane runs as
     std::int64_t grace_s = 0;
     std::function<MachineClock()> clock;
     // Both from threads of this: what an operator should know; that something is done which was not, or that

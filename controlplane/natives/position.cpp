@@ -43,7 +43,8 @@ std::optional<std::string> vrf_of_position_key(std::string_view key) {
 }
 
 std::string to_json(const Position& position) {
-  std::string out = "{\"v\":1,\"directory\":" + json_text(position.directory);
+  std::string out = "{\"v\":1,\"machine\":" + json_text(position.machine) +
+                    ",\"directory\":" + json_text(position.directory);
   if (position.ended) out += ",\"ended\":true";
   number(out, "revision", position.tail.revision);
   number(out, "journal", position.tail.journal);
@@ -68,6 +69,9 @@ std::expected<Position, Error> parse_position(std::string_view json) {
   std::string_view directory;
   if (object["directory"].get(directory) != simdjson::SUCCESS) return refuse("directory");
   position.directory = directory;
+  std::string_view machine;
+  if (object["machine"].get(machine) != simdjson::SUCCESS) return refuse("machine");
+  position.machine = machine;
   if (const auto ended = object["ended"]; ended.error() == simdjson::SUCCESS)
     if (ended.get(position.ended) != simdjson::SUCCESS) return refuse("ended");
   std::uint64_t sum = 0;

@@ -13,6 +13,7 @@
 namespace xk::natives {
 
 struct Position {
+  std::string machine;  // whose folder it is: a store may be shared
   std::string directory;
   bool ended = false;         // the store has all of it; the engine of the VRF is another one since
   TailPosition tail;          // the store has all up to there

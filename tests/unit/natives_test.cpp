@@ -89,6 +89,7 @@ class Mirrored : public Stored {
         Mirror::Parts{.store = *store,
                       .vrf = "green",
                       .directory = folder.path(),
+                      .machine = "m1",
                       .clock = [this] { return clock(); },
                       .tell = [this](std::string text) { told.push_back(std::move(text)); }});
   }
@@ -211,7 +212,8 @@ TEST(Convert, TimesThatAreNoneAreCut) {
 }
 
 TEST(PositionKey, IsReadAsItWasWritten) {
-  const Position position{.directory = "/var/lib/x y\"\\/z",
+  const Position position{.machine = "0f",
+                          .directory = "/var/lib/x y\"\\/z",
                           .ended = true,
                           .tail = {.revision = ~0ull, .journal = 3, .at = 1 << 20, .sum = ~0u, .missed = 2},
                           .ahead_ms = -5};
@@ -317,6 +319,7 @@ class Lives : public Stored {
   Lives() { std::filesystem::remove(folder.path()); }
   std::unique_ptr<Natives> make() {
     return std::make_unique<Natives>(Natives::Parts{.store = *store,
+                                                    .machine = machine,
                                                     .user = {},
                                                     .grace_s = 600,
                                                     .clock = [this] { return clock(); },
@@ -358,6 +361,7 @@ class Lives : public Stored {
             .urgent = true};
   }
 
+  std::string machine = "m1";
   std::mutex mutex;
   std::condition_variable changed;
   int changes = 0;
@@ -423,6 +427,22 @@ TEST_F(Lives, WantedAgainWhileItEnds) {
     return stored() == 1u;
   }));
   EXPECT_EQ(all(), "0.0.0.2 active 3600");
+}
+
+// Of appliances that share a store each looks after its own folders.
+TEST_F(Lives, AnotherMachinesJournalIsItsOwn) {
+  ASSERT_TRUE(until([&] { return natives->ensure(spec()).has_value(); }));
+  machine = "m2";
+  natives.reset();
+  changes = 0;
+  natives = make();
+  ASSERT_TRUE(until([&] {
+    const std::scoped_lock lock(mutex);
+    return changes > 0;
+  })) << "it has looked at what there is";
+  EXPECT_THAT(natives->status(), IsEmpty());
+  EXPECT_TRUE(natives->finish("green").has_value());
+  EXPECT_FALSE((*read_position(*store, "green"))->ended);
 }
 
 TEST_F(Lives, AFolderThatIsNotOursIsSaid) {
