@@ -37,12 +37,14 @@ Loop::Loop(Shared& shared, std::uint32_t index, std::uint8_t stages, const Count
       counters_(counters.counters),
       outcomes_(counters.outcomes),
       idle_(rte_get_tsc_hz(), shared.idle_spin_us),
-      recent_((stages & kStageVrf) != 0 ? kRecentSlots : 1) {}
+      recent_((stages & kStageVrf) != 0 ? kRecentSlots : 1) {
+  if ((stages & kStageVrf) != 0) active_natives_.reserve(XK_VRFS_MAX);
+}
 
 Loop::~Loop() {
   if (spare_ != nullptr) rte_pktmbuf_free(spare_);
   for (NativeHost* host : active_natives_) {
-    for (const WaitingReply& reply : host->waiting) rte_pktmbuf_free(reply.mbuf);
+    while (!host->waiting.empty()) rte_pktmbuf_free(host->waiting.pop());
     for (const Probe& probe : host->probes) rte_pktmbuf_free(probe.request);
   }
   void* left = nullptr;

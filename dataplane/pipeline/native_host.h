@@ -5,7 +5,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -18,13 +17,42 @@
 
 namespace xk {
 
-// An answer whose lease is not on stable storage yet.
+// What is known of an answer whose lease is not on stable storage yet: in the private area of its mbuf.
 struct WaitingReply {
-  rte_mbuf* mbuf = nullptr;
+  rte_mbuf* next = nullptr;
   std::uint64_t revision = 0;
   std::uint64_t until_ms = 0;  // CLOCK_BOOTTIME: then nobody waits for it any more
   PortId port{};
   VrfId counted{};
+};
+static_assert(sizeof(WaitingReply) <= kPacketPrivateBytes);
+[[nodiscard]] inline WaitingReply& waiting_of(rte_mbuf* mbuf) {
+  return *static_cast<WaitingReply*>(rte_mbuf_to_priv(mbuf));
+}
+
+// Such answers in their order.
+class WaitingReplies {
+ public:
+  [[nodiscard]] bool empty() const { return first_ == nullptr; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] rte_mbuf* front() const { return first_; }
+  void push(rte_mbuf* mbuf, const WaitingReply& reply) {
+    waiting_of(mbuf) = reply;
+    (first_ == nullptr ? first_ : waiting_of(last_).next) = mbuf;
+    last_ = mbuf;
+    ++size_;
+  }
+  [[nodiscard]] rte_mbuf* pop() {
+    rte_mbuf* const mbuf = first_;
+    first_ = waiting_of(mbuf).next;
+    --size_;
+    return mbuf;
+  }
+
+ private:
+  rte_mbuf* first_ = nullptr;
+  rte_mbuf* last_ = nullptr;
+  std::size_t size_ = 0;
 };
 
 // A request that is answered once it is known whether other hosts have the address.
@@ -62,7 +90,7 @@ struct NativeHost {
   // ---- the loop's, once it serves; the keeper's before ----
   NativeEngine engine;
   std::uint64_t plan_serial = 0;
-  std::deque<WaitingReply> waiting;
+  WaitingReplies waiting;
   std::vector<Probe> probes;
   bool listed = false;  // something waits: it is in the loop's list
 

@@ -193,10 +193,10 @@ bool NativeKeeper::write_one(const KeptPointer& pointer) {
   gather(kept);
   if (Clock::now() >= kept.look_again) look_after(pointer);
   if (!kept.writer) {
-    if (kept.closing.load()) close(pointer);
-    if (Clock::now() < kept.retry) return false;
+    if (Clock::now() < kept.retry && !kept.closing.load()) return false;
     if (auto begun = begin_journal(kept); !begun) {
       fail(kept, begun.error());
+      if (kept.closing.load()) close(pointer);
       return false;
     }
   }
@@ -207,6 +207,7 @@ bool NativeKeeper::write_one(const KeptPointer& pointer) {
   }
   if (auto written = append_and_sync(kept); !written) {
     fail(kept, written.error());
+    if (kept.closing.load()) close(pointer);
     return true;
   }
   kept.backlog.clear();

@@ -101,7 +101,11 @@ void Loop::answer_native(rte_mbuf* mbuf, const ServerRequest& request, const Nat
   set_frame_length(out, emission.length);
   rte_pktmbuf_reset(mbuf);
   spare_ = mbuf;
-  host.waiting.push_back({out, answer.after_revision, boot_ms_ + kWaitingMs, emission.port, counted});
+  host.waiting.push(out, {.next = nullptr,
+                          .revision = answer.after_revision,
+                          .until_ms = boot_ms_ + kWaitingMs,
+                          .port = emission.port,
+                          .counted = counted});
   note_active(lane);
 }
 
@@ -180,7 +184,7 @@ bool Loop::may_release(const NativeHost& host) const {
   const NativeLane lane = native_lane(host.vrf);
   if (lane.host != &host) return false;
   const NativeVrf& native = lane.plan->plan.native();
-  return host.waiting.front().revision <= released_revision(host, native) ||
+  return waiting_of(host.waiting.front()).revision <= released_revision(host, native) ||
          host.state.load(std::memory_order_acquire) == NativeState::failing;
 }
 
@@ -191,26 +195,28 @@ bool Loop::release_waiting(NativeHost& host) {
   const bool failing = host.state.load(std::memory_order_acquire) == NativeState::failing;
   bool worked = false;
   while (!host.waiting.empty()) {
-    const WaitingReply reply = host.waiting.front();
+    const WaitingReply reply = waiting_of(host.waiting.front());
     const bool good = reply.revision <= released || (failing && native.available);
     if (!good && !failing && boot_ms_ < reply.until_ms) break;
-    host.waiting.pop_front();
+    rte_mbuf* const mbuf = host.waiting.pop();
     worked = true;
     if (!good) {
-      drop(reply.mbuf, reply.counted, XK_SERVE_NOT_DURABLE);
+      drop(mbuf, reply.counted, XK_SERVE_NOT_DURABLE);
       continue;
     }
     Emission emission;
     emission.port = reply.port;
-    send_to(reply.mbuf, emission, PacketKind::reply, reply.counted);
+    send_to(mbuf, emission, PacketKind::reply, reply.counted);
   }
   return worked;
 }
 
 // A host that is this loop's no more.
 void Loop::abandon(NativeHost& host) {
-  for (const WaitingReply& reply : host.waiting) drop(reply.mbuf, reply.counted, XK_SERVE_NOT_DURABLE);
-  host.waiting.clear();
+  while (!host.waiting.empty()) {
+    rte_mbuf* const mbuf = host.waiting.pop();
+    drop(mbuf, waiting_of(mbuf).counted, XK_SERVE_NOT_DURABLE);
+  }
   for (const Probe& probe : host.probes)
     drop(probe.request, meta_of(probe.request).counted, XK_VRF_NOT_SERVED);
   host.probes.clear();
