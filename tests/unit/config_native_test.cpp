@@ -31,7 +31,7 @@ void expect_only(const std::string& toml, const std::string& expected) {
 }
 void expect_fine(const std::string& toml) { EXPECT_THAT(mistakes_in(toml), IsEmpty()) << toml; }
 
-constexpr std::string_view kEverything = R"([store]
+constexpr std::string_view kAllOfNative = R"([store]
 lease_grace_s = 77
 [[options]]
 name = "domain-name-servers"
@@ -99,7 +99,7 @@ query_requestors = ["10.0.0.2"]
 )";
 
 TEST(ConfigNative, EveryValueArrives) {
-  const Model model = model_of(kEverything);
+  const Model model = model_of(kAllOfNative);
   const Vrf& vrf = model.vrfs.at(0);
   EXPECT_EQ(vrf.native, (NativeSettings{.reply_after = ReplyAfter::store,
                                         .available = true,
@@ -141,7 +141,7 @@ TEST(ConfigNative, EveryValueArrives) {
 }
 
 TEST(ConfigNative, MoreSpecificOptionsTakeThePlaceOfOthers) {
-  const Vrf vrf = model_of(kEverything).vrfs.at(0);
+  const Vrf vrf = model_of(kAllOfNative).vrfs.at(0);
   ASSERT_EQ(vrf.options.size(), 3u) << "26 and 225 of the VRF, 6 of all";
   EXPECT_EQ(vrf.options[0].data, "1300");
   const auto first = subnet_options_bytes(vrf, vrf.subnets[0]);
@@ -152,7 +152,7 @@ TEST(ConfigNative, MoreSpecificOptionsTakeThePlaceOfOthers) {
 }
 
 TEST(ConfigNative, WhatIsShownReadsAsTheSame) {
-  for (const std::string& text : {std::string(kEverything), std::string(kNativeVrf),
+  for (const std::string& text : {std::string(kAllOfNative), std::string(kNativeVrf),
                                   "[[options]]\ncode = 26\ndata = \"1400\"\n" + std::string(kKeaVrf)}) {
     const Model model = model_of(text);
     const std::string shown = show_config(model);

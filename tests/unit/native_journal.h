@@ -30,6 +30,7 @@ class TempFolder {
 
 inline constexpr std::uint64_t kSecond = 1000;
 inline constexpr std::uint64_t kNow = 1'700'000'000 * kSecond;  // of the clocks of these tests
+inline constexpr std::uint64_t kLater = kNow + 3600 * kSecond;
 
 inline EngineClock test_clock() {
   EngineClock clock;

@@ -11,8 +11,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr std::uint64_t kLater = kNow + 3600 * kSecond;
-
 class Tail : public testing::Test {
  protected:
   // Revisions that came, snapshots as "[1 2]".

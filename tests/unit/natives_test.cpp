@@ -21,7 +21,6 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr std::uint64_t kLater = kNow + 3600 * kSecond;
 constexpr std::int64_t kNowS = 1'700'000'000;
 
 leases::VrfFacts facts() {
