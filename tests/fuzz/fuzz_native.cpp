@@ -97,7 +97,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   };
   while (at + 3 <= size) {
     const std::uint8_t kind = data[at];
-    const std::size_t length = std::min<std::size_t>(data[at + 1] << 8 | data[at + 2], size - at - 3);
+    const std::size_t length =
+        std::min<std::size_t>(std::size_t{data[at + 1]} << 8 | data[at + 2], size - at - 3);
     std::vector<std::uint8_t> bytes(data + at + 3, data + at + 3 + length);
     at += 3 + length;
     switch (kind % 8) {
@@ -113,6 +114,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           note(host.heard(AttachmentId{1}, Ip4{0x0a000000u | bytes[0]}, Mac{{2, 0, 0, 0, 9, 9}}, now_ms));
         break;
       default:
+        if (bytes.empty()) break;  // no port gives that
         mend(bytes);
         note(host.receive(AttachmentId{kind % 8u == 4 ? 2u : 1u}, bytes, now_ms));
         break;

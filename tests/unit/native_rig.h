@@ -103,7 +103,9 @@ inline std::vector<std::uint8_t> client_message(VrfId vrf, std::uint32_t client,
   return udp_frame(vrf, Ip4::limited_broadcast(), 67, message);
 }
 
+// none: no message, too.
 inline MessageType type_of(const std::vector<std::uint8_t>& frame) {
+  if (frame.size() < kMessageAt) return MessageType::none;
   const auto options = scan_options4(Bytes(frame).subspan(kMessageAt));
   return options ? options->type : MessageType::none;
 }
