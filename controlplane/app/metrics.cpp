@@ -205,10 +205,9 @@ void write_natives(const MetricsFacts& facts, const Views& views, MetricsText& o
        [](const View& view) { return view.declined; });
   each("xdpkea_native_table_bytes", "gauge", "Memory of its leases.",
        [](const View& view) { return view.table_bytes; });
-  each("xdpkea_native_durable_revision", "counter",
-       "Records of its journal that are on the dataplane's disk.",
+  each("xdpkea_native_durable_revision", "gauge", "Records of its journal that are on the dataplane's disk.",
        [](const View& view) { return view.durable_revision; });
-  each("xdpkea_native_stored_revision", "counter", "Records of its journal that the store has.",
+  each("xdpkea_native_stored_revision", "gauge", "Records of its journal that the store has.",
        [](const View& view) { return view.stored_revision; });
   each("xdpkea_native_behind", "gauge", "Records that are on the disk and not in the store yet.",
        [](const View& view) { return view.behind; });

@@ -76,7 +76,9 @@ class Natives::Impl {
       entry->phase = Phase::following;
       entry->error.clear();
     }
-    if (entry->phase == Phase::following && entry->confirmed) {
+    // Its end may be under way, and what has ended is made anew: nobody writes in the folder before that is
+    // known.
+    if (entry->phase == Phase::following && entry->confirmed && !entry->queued) {
       if (other_class) look_again();
       return {};
     }
@@ -349,6 +351,7 @@ class Natives::Impl {
       // Wanted again meanwhile. What is marked as ended begins with what the store has.
       if (!ended) return;
       entry->phase = Phase::preparing;
+      entry->confirmed = false;
       entry->mirror.reset();
       add_job(entry);
       return;

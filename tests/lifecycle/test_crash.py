@@ -101,6 +101,8 @@ def test_dataplane_killed(site, say):
     xdp, total, sent = site.appliance.counters()["xdp"], site.appliance.counters(), kea_sent(site)
     loads = [load(site, name, grace_s=1) for name in VRFS]
     with Sniffer(site.far["red"], "gen0") as red, Sniffer(site.far["blue"], "gen0") as blue:
+        for each in loads:  # what is under way when the dataplane is killed was seen to begin
+            each.wait_flowing()
         passed = site.appliance.counters()["xdp"]["pass_no_socket"]
         killed = time.time()
         site.appliance.kill_dataplane()
