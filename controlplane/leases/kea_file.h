@@ -58,8 +58,8 @@ struct Restored {
 // it was. Blocks; about 3 s for a million leases.
 [[nodiscard]] std::expected<Restored, Error> restore_kea(store::Store& store, const RestoreJob& job,
                                                          std::int64_t now_unix_s);
-// Only the first part of that: a Kea that has ended, and of which the store is to have everything. A directory
-// that is not there, or of no name, has nothing.
+// Only the first part of that: a Kea that has ended, and of which the store is to have everything. A
+// directory that is not there, or of no name, has nothing.
 [[nodiscard]] std::expected<Restored, Error> take_over_kea(store::Store& store, const RestoreJob& job);
 // Says that the store has the VRF's leases, and Kea's own file does not count any more.
 [[nodiscard]] std::string restored_key(std::string_view vrf);
