@@ -176,8 +176,10 @@ void write_leases(const MetricsFacts& facts, MetricsText& out) {
   for (const leases::GateStatus& gate : facts.gates) out.sample({{"vrf", gate.name}}, gate.connected ? 1 : 0);
   out.family("xdpkea_lease_changes_total", "counter", "Sets of changes of leases taken from the VRF's Kea.");
   for (const leases::GateStatus& gate : facts.gates) out.sample({{"vrf", gate.name}}, gate.changes);
-  out.family("xdpkea_acks_withheld_total", "counter",
-             "Packets without an answer because their lease was not durable in time.");
+  out.family(
+      "xdpkea_acks_withheld_total", "counter",
+      "Packets without an answer because their lease was not durable in time, or because it was the other "
+      "appliance's turn.");
   for (const leases::GateStatus& gate : facts.gates) out.sample({{"vrf", gate.name}}, gate.figures.withheld);
   out.family("xdpkea_leases_queued_total", "counter",
              "Sets of changes that went into Kea's queue on disk while the store was gone.");

@@ -66,7 +66,7 @@ class Client:
         self.mac, self.state, self.due = mac, "init", 0.0
         self.address = self.server = None
         self.xid = self.tries = 0
-        self.told = collections.deque(maxlen=8)  # the last answers, for a failure's report
+        self.told = collections.deque(maxlen=60)  # the last answers, for a failure's report
 
 
 class Clients(threading.Thread):
@@ -131,6 +131,8 @@ class Clients(threading.Thread):
     # ---- what they say ----
 
     def send(self, client, kind, ciaddr=ANY_IP, options=(), to_mac=BROADCAST_MAC, to=ALL_ONES):
+        client.told.append(f"-> {kind} {socket.inet_ntoa(ciaddr)} {[socket.inet_ntoa(v) for _, v in options]} at {time.strftime('%T')}."
+                           f"{time.time_ns() // 1_000_000 % 1000:03} xid {client.xid:08x}")
         payload = message_of(kind, client.mac, client.xid, ciaddr, options)
         self.socket.send(frame_of(client.mac, to_mac, ciaddr, to, payload))
 
@@ -184,7 +186,8 @@ class Clients(threading.Thread):
         self.servers[frame[6:12]] += 1
         if answer.kind in (OFFER, ACK):
             self.answers.append(answer.time)
-        client.told.append(f"{answer.kind} {socket.inet_ntoa(answer.address)} by {text(frame[6:12])} at {time.strftime('%T')}")
+        client.told.append(f"{answer.kind} {socket.inet_ntoa(answer.address)} by {text(frame[6:12])} "
+                           f"at {time.strftime('%T')}.{time.time_ns() // 1_000_000 % 1000:03} xid {answer.xid:08x} of {client.xid:08x}")
         if answer.kind == ACK:
             self.acked_by = frame[6:12]
             self.acked(client, answer)
@@ -196,8 +199,8 @@ class Clients(threading.Thread):
         elif answer.kind == NAK and client.state == "requesting":
             client.state, client.due = "init", answer.time + 0.05  # what another appliance had offered
         elif answer.kind == NAK and client.state != "init":  # one that has begun anew holds nothing
-            self.wrong.append(f"{text(client.mac)} was refused {socket.inet_ntoa(client.address)} by {text(frame[6:12])} when "
-                              f"it renewed; before that {', '.join(client.told)}")
+            self.wrong.append(f"{text(client.mac)} was refused {socket.inet_ntoa(client.address)} when it renewed; it was told "
+                              f"{', '.join(client.told)}")
             self.holders.pop(client.address, None)
             client.state, client.address, client.due = "init", None, answer.time + 0.05
 
@@ -205,10 +208,11 @@ class Clients(threading.Thread):
         self.acks.append(answer)
         owner = self.holders.setdefault(answer.address, client.mac)
         if owner != client.mac:
-            self.wrong.append(f"{socket.inet_ntoa(answer.address)} is held by {text(owner)} and was given to {text(client.mac)}")
+            self.wrong.append(f"{socket.inet_ntoa(answer.address)} is held by {text(owner)} and was given to {text(client.mac)}; "
+                              f"they were told {', '.join(self.clients[owner].told)} and {', '.join(client.told)}")
         if client.state == "renewing" and client.address != answer.address:
             self.wrong.append(f"{text(client.mac)} renewed {socket.inet_ntoa(client.address)} and was given "
-                              f"{socket.inet_ntoa(answer.address)}")
+                              f"{socket.inet_ntoa(answer.address)}; it was told {', '.join(client.told)}")
         client.state, client.address, client.server = "bound", answer.address, answer.server or client.server
         client.due = answer.time + self.random.uniform(*RENEW_S)
 

@@ -43,6 +43,7 @@ class Half:
         self.pair, self.letter, self.address = pair, letter, address
         self.name = f"edge-{letter}"
         lab = pair.lab
+        self.prefix = lab.tag + letter  # of the names of what it makes
         self.ns = lab.netns(f"r{letter}")
         for vrf_name in VRFS:
             lab.veth(pair.switches[vrf_name], f"port-{letter}", self.ns, f"xkl-{vrf_name}")

@@ -1,17 +1,24 @@
 """Two appliances, one active at a time in each VRF: taking over when the other falls silent, and by an operator's
 will; what is shown; static leases that both are told of."""
 
+import contextlib
+import ctypes
 import json
+import os
+import select
 import socket
 import time
 
 import pytest
 
-from clients import Clients, text
+from clients import CLONE_NEWNET, DISCOVER, ETH_P_ALL, OFFER, Clients, text
 from pair import VRFS, Pair
-from xkl.lab import wait_for
+from xkl.lab import run, wait_for
+from xkl.sniff import dhcp_of
 
 TAKEOVER_S = 3.0
+CHADDR_AT = 42 + 28  # in a frame
+RECEIVED = '{"command": "statistic-get", "arguments": {"name": "pkt4-discover-received"}}'
 STATIC_GROUP = 9  # of the MACs of the client with a static lease
 
 
@@ -116,6 +123,56 @@ def test_a_kea_that_dies_hands_over(site, clients, say):
     took = taken_over(site, clients, old, since)
     say(f"nobody was answered for {took:.2f} s")
     assert took < TAKEOVER_S
+
+
+@contextlib.contextmanager
+def packets_of(ns, interface):
+    """A packet socket in a namespace."""
+    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    there = os.open(f"/run/netns/{ns}", os.O_RDONLY)
+    setns = ctypes.CDLL(None, use_errno=True).setns
+    assert setns(there, CLONE_NEWNET) == 0
+    try:
+        packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        packets.bind((interface, 0))
+    finally:
+        assert setns(own, CLONE_NEWNET) == 0
+        os.close(own)
+        os.close(there)
+    with packets:
+        packets.settimeout(10)
+        yield packets
+
+
+def dhcp_frame(packets, is_it, wait_s):
+    """The first such DHCP frame that comes, or None."""
+    end = time.monotonic() + wait_s
+    while select.select([packets], [], [], max(0, end - time.monotonic()))[0]:
+        frame = packets.recv(2048)
+        dhcp = dhcp_of(frame, 0, False)
+        if dhcp and is_it(frame, dhcp):
+            return frame
+    return None
+
+
+def test_a_standbys_kea_answers_nothing(site, clients):
+    """The dataplane may be open yet for the xdp-kead before, which was killed, while a new Kea waits for its turn."""
+    site.wait_ready()
+    active, mac = site.active_half("red"), bytes.fromhex("020cfe000001")
+    with packets_of(f"{active.prefix}-1", "kea1") as kea:
+        relayed = dhcp_frame(kea, lambda _, dhcp: dhcp.type == DISCOVER, 10)
+    # Another client's, without a UDP checksum.
+    relayed = relayed[:40] + b"\0\0" + relayed[42:CHADDR_AT] + mac + relayed[CHADDR_AT + 6:]
+    for half, answers in ((active, True), (active.other, False)):
+        kea_ns = f"{half.prefix}-1"
+        kea_mac = json.loads(run("ip", "-j", "-n", kea_ns, "link", "show", "kea1").stdout)[0]["address"]
+        with packets_of(kea_ns, "kea1") as kea, packets_of(half.ns, f"{half.prefix}-h1") as port:
+            port.send(bytes.fromhex(kea_mac.replace(":", "")) + relayed[6:])
+            offer = dhcp_frame(kea, lambda frame, dhcp: dhcp.type == OFFER and frame[CHADDR_AT:CHADDR_AT + 6] == mac, 2)
+        assert bool(offer) == answers
+        if not answers:
+            received = half.appliance.ctl("kea", "command", "red", RECEIVED)["arguments"]["pkt4-discover-received"][0][0]
+            assert received == 1
 
 
 def test_static_leases_of_the_one_are_the_others_too(site):

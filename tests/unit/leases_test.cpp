@@ -475,6 +475,20 @@ TEST_F(Gated, AGateThatComesBackGetsWhatWasNotDurable) {
   EXPECT_EQ(stored().size(), 2u);
 }
 
+TEST_F(Gated, NothingIsAnsweredBeforeAGateHasAskedForIt) {
+  const auto kea = client(hook::Durability::strict);
+  kea->wait_for_turn(std::chrono::milliseconds(20));
+  EXPECT_FALSE(kea->may_answer());
+  EXPECT_FALSE(kea->may_answer());
+  open_gate();
+  kea->wait_for_turn(std::chrono::seconds(20));
+  EXPECT_TRUE(kea->may_answer());
+  while (gate_->status().at(0).figures.withheld != 2) usleep(1000);
+  gate_.reset();
+  EXPECT_TRUE(
+      kea->may_answer());  // its leases are right until the other appliance's turn, and then it is ended
+}
+
 TEST_F(Gated, AStrangerIsRefused) {
   gate_ = std::make_unique<Gate>(*store_, "/xdp-kea/v1/gate/test", [](bool, const std::string&) {});
   ASSERT_TRUE(gate_->open(VrfId{1}, facts(), socket(), ::getuid() + 1, ::getgid()));

@@ -2,7 +2,7 @@
 // the lease goes to xdp-kead, and the packet goes on when the answer is there.
 //
 // Where appliances share the VRF ("shared"), this one's Kea is told of the others' leases by a command
-// (follow.h).
+// (follow.h), and takes no packet before it is this appliance's turn.
 //
 // Parameters in Kea's configuration: "socket", "queue-file" (paths), "durability" ("strict", "available"),
 // "decline-period" (seconds, as Kea's decline-probation-period: a callout is not told), "shared".
@@ -14,6 +14,7 @@
 #include <hooks/parking_lots.h>
 #include <util/multi_threading_mgr.h>
 
+#include <chrono>
 #include <exception>
 #include <iostream>
 #include <limits>
@@ -36,6 +37,8 @@ using xk::leases::LeaseChange;
 
 std::unique_ptr<xk::hook::GateClient> client;
 std::uint32_t decline_period_s = 0;
+// A Kea that was serving and has been told of another configuration goes on without losing a packet.
+constexpr std::chrono::milliseconds kTurnWait{100};
 std::unique_ptr<xk::hook::MainThread> main_thread;  // only where Kea has one thread
 
 LeaseChange change_of(const Lease4& lease, Cause cause, bool erased) {
@@ -84,6 +87,12 @@ std::uint32_t seconds_parameter(isc::hooks::LibraryHandle& handle, const char* n
   return static_cast<std::uint32_t>(value->intValue());
 }
 
+// The dataplane may be open yet for the xdp-kead before, which was killed, while this Kea waits for its turn.
+int refuse_before_turn(CalloutHandle& handle) {
+  if (!client->may_answer()) handle.setStatus(CalloutHandle::NEXT_STEP_DROP);
+  return 0;
+}
+
 // The reply goes on, or is forgotten.
 void finish(const isc::hooks::ParkingLotHandlePtr& lot, const Pkt4Ptr& query, bool durable) {
   if (durable)
@@ -109,8 +118,8 @@ int load(isc::hooks::LibraryHandle& handle) {
       isc_throw(isc::BadValue, "the parameter 'durability' is neither 'strict' nor 'available'");
     decline_period_s = seconds_parameter(handle, "decline-period");
     const auto with_others = handle.getParameter("shared");
-    if (with_others && with_others->getType() == isc::data::Element::boolean && with_others->boolValue())
-      xk::hook::register_follow(handle);
+    const bool shared =
+        with_others && with_others->getType() == isc::data::Element::boolean && with_others->boolValue();
     auto started =
         xk::hook::GateClient::start({.socket = text_parameter(handle, "socket"),
                                      .queue_file = text_parameter(handle, "queue-file"),
@@ -119,6 +128,11 @@ int load(isc::hooks::LibraryHandle& handle) {
                                      .say = say});
     if (!started) isc_throw(isc::Unexpected, started.error().message);
     client = std::move(*started);
+    if (shared) {
+      xk::hook::register_follow(handle);
+      handle.registerCallout("pkt4_receive", refuse_before_turn);
+      client->wait_for_turn(kTurnWait);
+    }
     return 0;
   } catch (const std::exception& error) {
     say(error.what());

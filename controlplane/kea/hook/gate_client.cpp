@@ -79,6 +79,17 @@ void GateClient::submit(std::vector<leases::LeaseChange> changes, Done done) {
   if (first) ::eventfd_write(wake_.get(), 1);
 }
 
+bool GateClient::may_answer() {
+  if (was_welcome_.load()) return true;
+  withheld_.fetch_add(1);
+  return false;
+}
+
+void GateClient::wait_for_turn(std::chrono::milliseconds most) const {
+  const Clock::time_point end = Clock::now() + most;
+  while (!was_welcome_.load() && Clock::now() < end) std::this_thread::sleep_for(1ms);
+}
+
 void GateClient::run() {
   Clock::time_point end = Clock::time_point::max();
   for (;;) {
@@ -224,6 +235,7 @@ std::expected<void, Error> GateClient::handle(const leases::Frame& frame) {
 // What the file holds is older than all that waits.
 void GateClient::on_welcome() {
   welcome_ = true;
+  was_welcome_ = true;
   backoff_ = {};
   told_ = {};
   std::deque<Waiting> newer = std::exchange(waiting_, {});

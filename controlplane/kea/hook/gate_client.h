@@ -56,6 +56,13 @@ class GateClient {
   // Any thread; does not block. At most leases::kChangesMax changes.
   void submit(std::vector<leases::LeaseChange> changes, Done done);
 
+  // Where appliances share the VRF nothing may be answered before a gate has once asked for this process's
+  // changes: they would wait here, and be committed over the other appliance's leases when it is this one's
+  // turn. Any thread. False: the packet is to be dropped, and was counted as withheld.
+  [[nodiscard]] bool may_answer();
+  // Waits for that, as long as this at most.
+  void wait_for_turn(std::chrono::milliseconds most) const;
+
  private:
   using Clock = std::chrono::steady_clock;
   struct Waiting {
@@ -95,6 +102,7 @@ class GateClient {
 
   std::atomic<std::size_t> waiting_count_{0};  // submitted or waiting
   std::atomic<std::uint64_t> withheld_{0};
+  std::atomic<bool> was_welcome_{false};
 
   // The thread's own.
   std::deque<Waiting> waiting_;  // by number
