@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <deque>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <set>
@@ -30,9 +31,22 @@ using Clock = std::chrono::steady_clock;
 using Phase = Status::Phase;
 
 constexpr int kLowPriority = 19;
-constexpr std::chrono::milliseconds kPause(100);  // between two looks of the low thread
+constexpr std::chrono::milliseconds kPause(100);  // between two looks of the low thread, at least
+// Where CPUs are short it rests for so many times as long as it has worked: clients wait for their answers,
+// and nobody for it. A priority would not do that alone: the kernel shares out a CPU among sessions first
+// (sched(7), autogroup).
+constexpr int kRest = 4;
+constexpr int kShort = 10;                        // the part of its time that it waited for a CPU
 constexpr std::chrono::milliseconds kTick(1000);  // all are looked at: clocks, what could not be done
 constexpr std::chrono::milliseconds kRetry(500);  // of what is seldom
+
+// How long this thread has waited for a CPU since it began; 0: the kernel does not say.
+std::chrono::nanoseconds waited_for_cpu() {
+  std::ifstream file("/proc/thread-self/schedstat");
+  std::int64_t ran_ns = 0, waited_ns = 0;
+  file >> ran_ns >> waited_ns;
+  return std::chrono::nanoseconds(waited_ns);
+}
 
 Error in_progress(std::string text) { return Error{std::move(text), EINPROGRESS}; }
 
@@ -40,7 +54,7 @@ Error in_progress(std::string text) { return Error{std::move(text), EINPROGRESS}
 
 class Natives::Impl {
  public:
-  explicit Impl(Parts parts) : parts_(std::move(parts)), low_(kPause), urgent_(std::chrono::milliseconds(0)) {
+  explicit Impl(Parts parts) : parts_(std::move(parts)) {
     jobs_.push_back({.load = true});
     worker_ = std::thread([this] { work(); });
     low_thread_ = std::thread([this] {
@@ -410,9 +424,16 @@ class Natives::Impl {
       const bool all = Clock::now() >= all_at;
       if (all) all_at = Clock::now() + kTick;
       std::set<std::string> again;
+      const Clock::time_point began = Clock::now();
+      const std::chrono::nanoseconds waited = waited_for_cpu();
       for (const std::shared_ptr<Entry>& entry : mine)
         if ((all || due.contains(entry->directory)) && look_at(entry)) again.insert(entry->directory);
-      due = watch.wait(again.empty() ? kTick : std::chrono::milliseconds(0));
+      const auto took = Clock::now() - began;
+      const bool cpus_are_short = (waited_for_cpu() - waited) * kShort > took;
+      const auto rest =
+          std::chrono::floor<std::chrono::milliseconds>(cpus_are_short ? took * kRest : took * 0);
+      due = watch.wait(again.empty() ? kTick : std::chrono::milliseconds(0),
+                       urgent ? std::chrono::milliseconds(0) : std::max(kPause, rest));
       due.merge(again);
     }
   }

@@ -13,10 +13,8 @@ namespace {
 constexpr std::uint32_t kChanges = IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE;
 }  // namespace
 
-FolderWatch::FolderWatch(std::chrono::milliseconds pause)
-    : pause_(pause),
-      events_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
-      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+FolderWatch::FolderWatch()
+    : events_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 void FolderWatch::wake() { ::eventfd_write(wake_.get(), 1); }
 
@@ -44,9 +42,9 @@ bool FolderWatch::poll(bool events, std::chrono::milliseconds at_most) {
   return ::eventfd_read(wake_.get(), &woken) == 0;
 }
 
-std::set<std::string> FolderWatch::wait(std::chrono::milliseconds at_most) {
+std::set<std::string> FolderWatch::wait(std::chrono::milliseconds at_most, std::chrono::milliseconds longer) {
   bool woken = poll(true, at_most);
-  if (!woken && pause_.count() != 0) woken = poll(false, pause_);
+  if (!woken && longer.count() != 0) woken = poll(false, longer);
   std::set<std::string> changed;
   read_events(changed);
   if (woken)

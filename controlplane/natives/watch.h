@@ -13,13 +13,14 @@ namespace xk::natives {
 // One thread keeps and waits; wake() is for all others.
 class FolderWatch {
  public:
-  // pause: how long after a change it is told, with all that came meanwhile.
-  explicit FolderWatch(std::chrono::milliseconds pause);
+  FolderWatch();
 
   // Watches these, and no others.
   void keep(const std::set<std::string>& directories);
-  // Those that have changed since the last time; waits for the first at most that long, or until it is woken.
-  [[nodiscard]] std::set<std::string> wait(std::chrono::milliseconds at_most);
+  // Those that have changed since the last time; waits for the first at most that long, and then so much
+  // longer for those that come meanwhile, or until it is woken.
+  [[nodiscard]] std::set<std::string> wait(std::chrono::milliseconds at_most,
+                                           std::chrono::milliseconds longer);
   void wake();
 
  private:
@@ -27,7 +28,6 @@ class FolderWatch {
   // Whether it was woken.
   [[nodiscard]] bool poll(bool events, std::chrono::milliseconds at_most);
 
-  std::chrono::milliseconds pause_;
   Fd events_;
   Fd wake_;
   std::map<std::string, int> watches_;
