@@ -79,18 +79,23 @@ void EngineRig::fill(std::uint32_t leases) {
   for (std::uint32_t client = 0; client < leases; ++client) engine_.restore(lease_record(client, client + 1));
 }
 
-NativeAnswer EngineRig::ask(Bytes frame) {
-  Received received{.frame = frame, .now_ms = kNowMs};
+void EngineRig::read(Bytes frame, Ahead& ahead) const {
+  Received& received = ahead.received;
+  received = Received{.frame = frame, .now_ms = kNowMs};
   if (xk_walk(frame.data(), frame.data() + frame.size(), &received.headers) != XK_WALK_UDP)
     fail("a frame that is no UDP");
   received.attachment = forwarding_->attachment(AttachmentId{1});
   received.vrf = forwarding_->vrf(VrfId{1});
-  ServerRequest request;
+  ServerRequest& request = ahead.request.emplace();
   if (parse_server_request(received, request) != XK_OUTCOME_COUNT) fail("a frame that is no request");
   if (check_server_request(request, *forwarding_) != XK_OUTCOME_COUNT) fail("a request that is not heard");
+  ahead.client = engine_.expect(request);
+}
+
+NativeAnswer EngineRig::answer(const Ahead& ahead) {
   Emission emission;
-  NativeAnswer answer = engine_.answer(request, *forwarding_, nullptr, EngineTime{kNowMs}, true,
-                                       XK_SERVE_JOURNAL_FULL, out_, emission);
+  NativeAnswer answer = engine_.answer(*ahead.request, ahead.client, *forwarding_, nullptr,
+                                       EngineTime{kNowMs}, true, XK_SERVE_JOURNAL_FULL, out_, emission);
   if (answer.verdict.dropped())
     fail("the engine drops: " + std::string(kOutcomes[answer.verdict.drop_reason].name));
   return answer;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,15 @@ class EngineRig {
   explicit EngineRig(std::uint32_t addresses);
   // The first so many clients have leases.
   void fill(std::uint32_t leases);
-  // What the engine says of a client's frame; ends the program if that is a drop.
-  NativeAnswer ask(Bytes frame);
+  // A client's frame, read ahead of its turn; the frame is borrowed.
+  struct Ahead {
+    Received received;
+    std::optional<ServerRequest> request;
+    ClientKey client{};
+  };
+  void read(Bytes frame, Ahead& ahead) const;
+  // What the engine says of it. Both end the program if the frame is dropped.
+  NativeAnswer answer(const Ahead& ahead);
   [[nodiscard]] NativeEngine& engine() { return engine_; }
 
  private:

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dataplane/base/bytes.h"
+#include "dataplane/base/prefetch.h"
 #include "dataplane/base/snapshot.h"
 
 namespace xk {
@@ -33,7 +34,7 @@ class FlatIndex {
       if (slots_[at].key == 0) return {kAbsent, 0};
     }
   }
-  void prefetch(std::uint64_t key) const { __builtin_prefetch(&slots_[start(key)]); }
+  void prefetch(std::uint64_t key) const { xk::prefetch(&slots_[start(key)]); }
   [[nodiscard]] bool contains(std::uint64_t key) const { return find(key) != kAbsent; }
   static constexpr std::uint32_t kAbsent = 0xffffffffu;
 

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "dataplane/pipeline/packet.h"
 #include "dataplane/pipeline/scheduler.h"
 #include "dataplane/relay/relay.h"
+#include "dataplane/serve/server_request.h"
 #include "dataplane/serve/static_table.h"
 
 namespace xk {
@@ -88,6 +90,15 @@ class Loop {
     std::array<Waiting, 2 * kBurstMax> packets{};
     std::array<Received, 2 * kBurstMax> received{};
   };
+  // A request to a native engine that was read some packets ahead of its turn; empty: it is read when it has
+  // come.
+  struct Ahead {
+    std::optional<ServerRequest> request;
+    Outcome fault = XK_OUTCOME_COUNT;
+    ClientKey client{};
+  };
+  // Packets between the look-up of a packet's places and its processing.
+  static constexpr std::size_t kLookAhead = 4;
 
   Loop(Shared& shared, std::uint32_t index, std::uint8_t stages, const CountersBlock& counters);
 
@@ -122,7 +133,7 @@ class Loop {
   void collect(const VrfQueue& queue, std::span<rte_mbuf*> packets);
   void process_batch();
   void look_up(const Waiting& waiting, Received& received) const;
-  void process_one(const Waiting& waiting, const Received& received);
+  void process_one(const Waiting& waiting, const Received& received, Ahead& ahead);
   [[nodiscard]] bool has_static_leases(const VrfEntry& vrf) const {
     return vrf.static_leases && static_leases_ != nullptr && static_leases_->concerns(vrf.id);
   }
@@ -141,8 +152,10 @@ class Loop {
   // native_stage.cpp
   [[nodiscard]] NativeLane native_lane(VrfId vrf) const;
   static void adopt_plan(const NativeLane& lane);
-  void serve_native(rte_mbuf* mbuf, const Received& received);
-  void answer_native(rte_mbuf* mbuf, const ServerRequest& request, const NativeLane& lane);
+  void read_ahead(rte_mbuf* mbuf, const Received& received, Ahead& ahead) const;
+  void fetch_ahead(const Received& received, const Ahead& ahead, bool more) const;
+  void serve_native(rte_mbuf* mbuf, const Received& received, Ahead& ahead);
+  void answer_native(rte_mbuf* mbuf, const Ahead& ahead, const NativeLane& lane);
   void record_native(NativeHost& host, const JournalRecord& record);
   void note_active(const NativeLane& lane);
   void sweep_native(NativeHost& host, EngineTime now, std::uint32_t leases);
@@ -203,7 +216,8 @@ class Loop {
   TxBuffer* dirty_ = nullptr;
   std::array<Classified, kBurstMax> classified_{};  // of the burst being received
   Batch batch_;
-  rte_mbuf* spare_ = nullptr;  // the buffer the next packet is built in
+  std::array<Ahead, 2 * kLookAhead> ahead_;  // by the packet's number in the batch
+  rte_mbuf* spare_ = nullptr;                // the buffer the next packet is built in
   RecentRequests recent_;
 };
 

@@ -75,8 +75,9 @@ struct NativeHost {
   static constexpr std::size_t kWaitingMax = 4096;
   static constexpr std::size_t kProbesMax = 256;
 
-  NativeHost(VrfId id, std::string folder, HashKey key)
-      : vrf(id), directory(std::move(folder)), engine(key) {}
+  // addresses: of its pools.
+  NativeHost(VrfId id, std::string folder, HashKey key, std::uint64_t addresses)
+      : vrf(id), directory(std::move(folder)), engine(key), records(addresses) {}
 
   const VrfId vrf;
   const std::string directory;

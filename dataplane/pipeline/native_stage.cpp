@@ -47,15 +47,37 @@ void Loop::adopt_plan(const NativeLane& lane) {
   lane.host->plan_serial = lane.plan->serial;
 }
 
-void Loop::serve_native(rte_mbuf* mbuf, const Received& received) {
+// Only hints come of it but what the packet itself says: what is in force may change before its turn.
+void Loop::read_ahead(rte_mbuf* mbuf, const Received& received, Ahead& ahead) const {
+  ahead.request.reset();
+  if (received.vrf == nullptr || received.vrf->engine != Engine::native || meta_of(mbuf).walk == XK_WALK_ARP)
+    return;
+  const NativeLane lane = native_lane(received.vrf->id);
+  if (lane.host == nullptr || !serves(lane.host->state.load(std::memory_order_acquire))) return;
+  ServerRequest& request = ahead.request.emplace();
+  ahead.fault = parse_server_request(received, request);
+  if (ahead.fault == XK_OUTCOME_COUNT) ahead.fault = check_server_request(request, *forwarding_);
+  if (ahead.fault == XK_OUTCOME_COUNT) ahead.client = lane.host->engine.expect(request);
+}
+
+void Loop::fetch_ahead(const Received& received, const Ahead& ahead, bool more) const {
+  if (!ahead.request || ahead.fault != XK_OUTCOME_COUNT) return;
+  const NativeEngine& engine = native_lane(received.vrf->id).host->engine;
+  more ? engine.fetch_more(ahead.client) : engine.fetch(ahead.client);
+}
+
+void Loop::serve_native(rte_mbuf* mbuf, const Received& received, Ahead& ahead) {
   const VrfId vrf = received.vrf->id;
   const NativeLane lane = native_lane(vrf);
   if (lane.host == nullptr) return drop(mbuf, meta_of(mbuf).counted, XK_VRF_NOT_SERVED);
   if (meta_of(mbuf).walk == XK_WALK_ARP) return hear_arp(mbuf, received, *lane.host);
-  ServerRequest request;
-  Outcome fault = parse_server_request(received, request);
-  if (fault == XK_OUTCOME_COUNT) fault = check_server_request(request, *forwarding_);
-  if (fault != XK_OUTCOME_COUNT) return drop(mbuf, meta_of(mbuf).counted, fault);
+  const bool read = ahead.request.has_value();
+  if (!read) {
+    ahead.fault = parse_server_request(received, ahead.request.emplace());
+    if (ahead.fault == XK_OUTCOME_COUNT) ahead.fault = check_server_request(*ahead.request, *forwarding_);
+  }
+  const ServerRequest& request = *ahead.request;
+  if (ahead.fault != XK_OUTCOME_COUNT) return drop(mbuf, meta_of(mbuf).counted, ahead.fault);
   if (has_static_leases(*received.vrf) && request.type != MessageType::none) {
     Emission emission;
     const auto verdict = answer_static(request, *forwarding_, *static_leases_, frame_room(spare_), emission);
@@ -63,11 +85,12 @@ void Loop::serve_native(rte_mbuf* mbuf, const Received& received) {
   }
   if (!serves(lane.host->state.load(std::memory_order_acquire)))
     return drop(mbuf, meta_of(mbuf).counted, XK_SERVE_RECOVERING);
+  if (!read) ahead.client = lane.host->engine.expect(request);
   adopt_plan(lane);
-  answer_native(mbuf, request, lane);
+  answer_native(mbuf, ahead, lane);
 }
 
-void Loop::answer_native(rte_mbuf* mbuf, const ServerRequest& request, const NativeLane& lane) {
+void Loop::answer_native(rte_mbuf* mbuf, const Ahead& ahead, const NativeLane& lane) {
   NativeHost& host = *lane.host;
   const NativeVrf& native = lane.plan->plan.native();
   const bool failing = host.state.load(std::memory_order_acquire) == NativeState::failing;
@@ -77,8 +100,8 @@ void Loop::answer_native(rte_mbuf* mbuf, const ServerRequest& request, const Nat
   const EngineTime now = engine_time(host, boot_ms_);
   Emission emission;
   const auto ask = [&] {
-    return host.engine.answer(request, *forwarding_, static_leases_, now, room && !refuses, no_record,
-                              frame_room(spare_), emission);
+    return host.engine.answer(*ahead.request, ahead.client, *forwarding_, static_leases_, now,
+                              room && !refuses, no_record, frame_room(spare_), emission);
   };
   NativeAnswer answer = ask();
   if (answer.verdict.drop_reason == XK_SERVE_EXHAUSTED) {
@@ -303,7 +326,8 @@ void Loop::end_probe(NativeHost& host, const Probe& probe, EngineTime now) {
   }
   Received received;
   look_up(Waiting{probe.request, host.vrf}, received);
-  process_one(Waiting{probe.request, host.vrf}, received);
+  Ahead ahead;
+  process_one(Waiting{probe.request, host.vrf}, received, ahead);
 }
 
 }  // namespace xk

@@ -20,6 +20,12 @@ HashKey random_key() {
   return key;
 }
 
+std::uint64_t addresses_of(const NativePlan& plan) {
+  std::uint64_t addresses = 0;
+  for (const Range4& range : plan.ranges()) addresses += range.size();
+  return addresses;
+}
+
 }  // namespace
 
 NativeKeeper& Pipeline::keeper() {
@@ -49,11 +55,12 @@ std::vector<std::shared_ptr<NativeHost>> Pipeline::arrange_natives(Generation& g
       return host->vrf == native.vrf && host->directory == native.directory;
     };
     const auto found = std::ranges::find_if(native_hosts_, is_its);
-    hosts.push_back(found != native_hosts_.end()
-                        ? *found
-                        : std::make_shared<NativeHost>(native.vrf, native.directory, random_key()));
     generation.plans.push_back(std::make_shared<const NativePlanInForce>(
         NativePlanInForce{forwarding, NativePlan(native, *forwarding->vrf(native.vrf)), ++plan_serials_}));
+    hosts.push_back(found != native_hosts_.end()
+                        ? *found
+                        : std::make_shared<NativeHost>(native.vrf, native.directory, random_key(),
+                                                       addresses_of(generation.plans.back()->plan)));
     const NativeLane lane{hosts.back().get(), generation.plans.back().get()};
     generation.natives[native.vrf.value] = lane;
     generation.loops[owner[native.vrf.value]].natives.push_back(lane);

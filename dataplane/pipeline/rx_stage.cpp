@@ -1,6 +1,7 @@
 #include <rte_cycles.h>
 #include <rte_prefetch.h>
 
+#include "dataplane/base/prefetch.h"
 #include "dataplane/pipeline/loop.h"
 
 namespace xk {
@@ -57,8 +58,8 @@ void Loop::find_place(const RxBinding& binding, Classified& classified) {
   if (attachment == nullptr) return;
   rte_prefetch0(attachment);
   rte_prefetch0(&generation_->lanes[vrf.value]);
-  __builtin_prefetch(&counters_[vrf.value], 1);
-  __builtin_prefetch(generation_->queues[vrf.value], 1);
+  prefetch(&counters_[vrf.value]);
+  prefetch(generation_->queues[vrf.value]);
 }
 
 // Sorts a burst into the VRFs' queues; neighbours for the same VRF go in together.

@@ -15,8 +15,6 @@ namespace {
 // Packets relayed, at least, before the ports have their turn again. One loop with all stages relays
 // as many as it took from the ports, so that packets rather wait in the ports' rings than in a VRF's.
 constexpr std::uint32_t kServeBudgetMin = 64;
-// Packets between the look-up of a packet's places and its processing.
-constexpr std::size_t kLookAhead = 4;
 
 PacketKind kind_of(AttachmentRole role) {
   return role == AttachmentRole::client ? PacketKind::request : PacketKind::reply;
@@ -80,9 +78,18 @@ void Loop::collect(const VrfQueue& queue, std::span<rte_mbuf*> packets) {
 // Relays what was collected. What a packet needs is fetched while those before it are relayed.
 void Loop::process_batch() {
   const std::size_t count = std::exchange(batch_.count, std::uint16_t{0});
+  const auto ahead = [this](std::size_t i) -> Ahead& { return ahead_[i % ahead_.size()]; };
+  const bool native = !view_->natives.empty();
+  const auto before = [count, native](std::size_t i, std::size_t by) {
+    return native && i >= by && i - by < count;
+  };
   for (std::size_t i = 0; i < count + kLookAhead; ++i) {
     if (i < count) look_up(batch_.packets[i], batch_.received[i]);
-    if (i >= kLookAhead) process_one(batch_.packets[i - kLookAhead], batch_.received[i - kLookAhead]);
+    if (before(i, 1)) read_ahead(batch_.packets[i - 1].mbuf, batch_.received[i - 1], ahead(i - 1));
+    if (before(i, 2)) fetch_ahead(batch_.received[i - 2], ahead(i - 2), false);
+    if (before(i, 3)) fetch_ahead(batch_.received[i - 3], ahead(i - 3), true);
+    if (i >= kLookAhead)
+      process_one(batch_.packets[i - kLookAhead], batch_.received[i - kLookAhead], ahead(i - kLookAhead));
   }
 }
 
@@ -107,11 +114,11 @@ void Loop::look_up(const Waiting& waiting, Received& received) const {
   if (lane.first_slot != nullptr) rte_prefetch0(lane.first_slot);
 }
 
-void Loop::process_one(const Waiting& waiting, const Received& received) {
+void Loop::process_one(const Waiting& waiting, const Received& received, Ahead& ahead) {
   rte_mbuf* mbuf = waiting.mbuf;
   if (received.vrf == nullptr) return drop(mbuf, waiting.vrf, XK_UNMAPPED);
   if (!have_spare()) return drop(mbuf, waiting.vrf, XK_BUFFER_NONE);
-  if (received.vrf->engine == Engine::native) return serve_native(mbuf, received);
+  if (received.vrf->engine == Engine::native) return serve_native(mbuf, received, ahead);
   const bool from_client = received.attachment->role == AttachmentRole::client;
   if (from_client && !may_answer(*received.vrf)) return drop(mbuf, waiting.vrf, XK_NOT_ACTIVE);
   Emission emission;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "dataplane/base/prefetch.h"
 #include "dataplane/relay/mix.h"
 
 namespace xk {
@@ -23,8 +24,8 @@ std::size_t RecentRequests::bucket_of(const Key& key) const {
 
 void RecentRequests::prefetch(VrfId server_vrf, std::uint32_t xid, const Mac& chaddr) const {
   const Bucket& bucket = buckets_[bucket_of(key_of(server_vrf, xid, chaddr))];
-  __builtin_prefetch(&bucket.slots[0], 1);
-  __builtin_prefetch(&bucket.slots[2], 1);
+  xk::prefetch(&bucket.slots[0]);
+  xk::prefetch(&bucket.slots[2]);
 }
 
 void RecentRequests::remember(VrfId server_vrf, std::uint32_t xid, const Mac& chaddr,

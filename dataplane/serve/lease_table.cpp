@@ -116,11 +116,11 @@ void LeaseTable::extend(std::span<const Range4> ranges) {
   for (std::uint32_t place = before; place < size_; ++place) free_.add(place);
   if (count_circuits_) circuits_.reserve(size_);
   if (count_attachments_) attachments_.reserve(std::min(size_, XK_ATTACHMENTS_MAX));
-  if (by_client_.size() < std::bit_floor(std::size_t{size_})) rehash();
+  if (by_client_.size() < std::bit_ceil(std::size_t{size_})) rehash();
 }
 
 void LeaseTable::rehash() {
-  const std::size_t buckets = std::bit_floor(std::size_t{size_});
+  const std::size_t buckets = std::bit_ceil(std::size_t{size_});
   by_client_.assign(buckets, 0);
   by_mac_.assign(buckets, 0);
   bucket_mask_ = buckets - 1;
@@ -217,14 +217,17 @@ void LeaseTable::count(Lease& lease, bool on) {
 
 void LeaseTable::put(Lease& lease, const LeaseContent& content) {
   const std::uint32_t place = place_of(lease);
-  if (lease.state == LeaseState::free) {
+  const bool was_free = lease.state == LeaseState::free;
+  // What was offered is mostly leased to the same client: it stays in its chains.
+  const bool linked = !was_free && lease.client == content.client && lease.mac == content.mac;
+  if (was_free) {
     free_.remove(place);
   } else {
+    see_alive(lease);
     count(lease, false);
-    unlink(lease);
+    if (!linked) unlink(lease);
     count_state(lease.state, false);
   }
-  expired_.remove(place);
   lease.state = content.state;
   lease.flags = content.flags;
   lease.id_size = static_cast<std::uint8_t>(content.client_id.size());
@@ -238,13 +241,14 @@ void LeaseTable::put(Lease& lease, const LeaseContent& content) {
   lease.revision = content.revision;
   if (!content.client_id.empty() && content.client_id.size() <= kIdBytes)
     std::memcpy(ids_[place].data(), content.client_id.data(), content.client_id.size());
-  link(lease);
+  if (!linked) link(lease);
   count_state(lease.state, true);
   count(lease, lease.state != LeaseState::declined);
 }
 
 void LeaseTable::clear(Lease& lease) {
   if (lease.state == LeaseState::free) return;
+  see_alive(lease);
   count(lease, false);
   unlink(lease);
   count_state(lease.state, false);
@@ -252,20 +256,24 @@ void LeaseTable::clear(Lease& lease) {
   const Ip4 address = lease.address;
   lease = Lease{};
   lease.address = address;
-  expired_.remove(place);
   free_.add(place);
 }
 
 void LeaseTable::prolong(Lease& lease, EngineSeconds start_s, EngineSeconds until_s) {
   lease.start_s = start_s;
   lease.until_s = until_s;
-  expired_.remove(place_of(lease));
+  see_alive(lease);
   count(lease, true);
 }
 
 void LeaseTable::end(Lease& lease, EngineSeconds now_s) {
   lease.until_s = now_s;
   see_expired(lease);
+}
+
+// One that is counted is not among those that are over: the set need not be looked at.
+void LeaseTable::see_alive(const Lease& lease) {
+  if (!lease.counted) expired_.remove(place_of(lease));
 }
 
 void LeaseTable::see_expired(Lease& lease) {

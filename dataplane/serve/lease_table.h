@@ -10,6 +10,7 @@
 
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/huge.h"
+#include "dataplane/base/prefetch.h"
 #include "dataplane/base/types.h"
 #include "dataplane/serve/client_key.h"
 #include "dataplane/serve/number_set.h"
@@ -106,7 +107,22 @@ class LeaseTable {
   [[nodiscard]] const Lease* next_of_mac(const Lease& lease) const;
   // Its client id, if it has one that is short enough to be kept; borrowed.
   [[nodiscard]] Bytes client_id(const Lease& lease) const;
-  void prefetch(const ClientKey& client) const { __builtin_prefetch(&by_client_[bucket(client)]); }
+  // What will be wanted of a client is fetched meanwhile: its buckets first, when they are there the first
+  // lease in its bucket, and then the next.
+  void prefetch(const ClientKey& client, const Mac& mac) const {
+    xk::prefetch(&by_client_[bucket(client)]);
+    xk::prefetch(&by_mac_[bucket(mac)]);
+  }
+  void prefetch_first(const ClientKey& client) const {
+    if (const std::uint32_t number = by_client_[bucket(client)]; number != 0)
+      xk::prefetch(&leases_[number - 1]);
+  }
+  void prefetch_second(const ClientKey& client) const {
+    const std::uint32_t number = by_client_[bucket(client)];
+    if (number == 0) return;
+    if (const std::uint32_t next = leases_[number - 1].next_client; next != 0)
+      xk::prefetch(&leases_[next - 1]);
+  }
 
   void put(Lease& lease, const LeaseContent& content);
   void clear(Lease& lease);
@@ -163,6 +179,7 @@ class LeaseTable {
   void unlink(Lease& lease);
   void count(Lease& lease, bool on);
   void count_state(LeaseState state, bool more);
+  void see_alive(const Lease& lease);
   void see_expired(Lease& lease);
 
   std::vector<Span> spans_;  // by address

@@ -85,12 +85,16 @@ void NativeEngine::put_back(const JournalRecord& record) {
   leases_.put(lease, content);
 }
 
+ClientKey NativeEngine::expect(const ServerRequest& request) const {
+  const ClientKey client =
+      request.client_id.empty() ? client_key(key_, request.chaddr) : client_key(key_, request.client_id);
+  leases_.prefetch(client, request.chaddr);
+  return client;
+}
+
 // What of the request the rules want to know beside its fields.
 void NativeEngine::ask(NativeQuestion& question) const {
   const ServerRequest& request = question.request;
-  question.client =
-      request.client_id.empty() ? client_key(key_, request.chaddr) : client_key(key_, request.client_id);
-  leases_.prefetch(question.client);
   question.subnet = subnet_of(plan_->vrf(), link_of(request));
   question.server_identifier = server_identifier_of(request, question.subnet);
   if (!plan_->native().classes.empty()) question.classes = classes_of(request, *plan_);
@@ -223,16 +227,17 @@ void NativeEngine::give_back(const NativeQuestion& question, const Decision& dec
                                   .revision = static_cast<std::uint32_t>(revision_)});
 }
 
-NativeAnswer NativeEngine::answer(const ServerRequest& request, const Forwarding& forwarding,
-                                  const StaticTable* statics, EngineTime now, bool can_record,
-                                  Outcome no_record, MutableBytes out, Emission& emission) {
+NativeAnswer NativeEngine::answer(const ServerRequest& request, const ClientKey& client,
+                                  const Forwarding& forwarding, const StaticTable* statics, EngineTime now,
+                                  bool can_record, Outcome no_record, MutableBytes out, Emission& emission) {
   NativeAnswer answer;
   NativeQuestion question{.request = request,
                           .forwarding = forwarding,
                           .plan = *plan_,
                           .statics = statics,
                           .leases = leases_,
-                          .now_s = now.s()};
+                          .now_s = now.s(),
+                          .client = client};
   ask(question);
   const auto drop = [&](Outcome reason) {
     answer.verdict = Verdict::drop(reason);

@@ -53,11 +53,17 @@ class NativeEngine {
 
   // ---- serving ----
 
-  // can_record: there is room for a record. Without, a request that needs one is dropped: SERVE_NOT_DURABLE
-  // or SERVE_JOURNAL_FULL, as no_record says. out holds kFrameMax bytes at least.
-  [[nodiscard]] NativeAnswer answer(const ServerRequest& request, const Forwarding& forwarding,
-                                    const StaticTable* statics, EngineTime now, bool can_record,
-                                    Outcome no_record, MutableBytes out, Emission& emission);
+  // Whose request it is. What of the leases its answer needs is fetched meanwhile, in steps of which each
+  // needs the one before: expect(), fetch(), fetch_more(). Who has several requests takes them some ahead.
+  [[nodiscard]] ClientKey expect(const ServerRequest& request) const;
+  void fetch(const ClientKey& client) const { leases_.prefetch_first(client); }
+  void fetch_more(const ClientKey& client) const { leases_.prefetch_second(client); }
+
+  // client: as expect() said. can_record: there is room for a record. Without, a request that needs one is
+  // dropped: SERVE_NOT_DURABLE or SERVE_JOURNAL_FULL, as no_record says. out holds kFrameMax bytes at least.
+  [[nodiscard]] NativeAnswer answer(const ServerRequest& request, const ClientKey& client,
+                                    const Forwarding& forwarding, const StaticTable* statics, EngineTime now,
+                                    bool can_record, Outcome no_record, MutableBytes out, Emission& emission);
   // Nobody answered for the address, or somebody did: then the record is to be journaled.
   [[nodiscard]] bool probed(Ip4 address, bool conflict, EngineTime now, JournalRecord& record);
   // The operator deletes the lease of an address. False: there is none.
