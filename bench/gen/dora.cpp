@@ -8,6 +8,8 @@
 #include <stdexcept>
 
 #include "bench/gen/mailbox.h"
+#include "bench/gen/packet_socket.h"
+#include "bench/gen/reply.h"
 
 namespace xk::gen {
 namespace {
@@ -82,6 +84,8 @@ class Talk {
     renews_ = true;
     renewals_ = renewals;
     result_ = DoraResult{};
+    refused_before_ = mailbox_.refused();
+    missed_before_ = mailbox_.missed();
     whole_ns_.clear();
     reply_ns_.clear();
   }
@@ -131,6 +135,8 @@ class Talk {
 
   [[nodiscard]] DoraResult finish(double seconds) {
     result_.seconds = seconds;
+    result_.refused = mailbox_.refused() - refused_before_;
+    result_.missed = mailbox_.missed() - missed_before_;
     result_.whole = percentiles(whole_ns_);
     result_.reply = percentiles(reply_ns_);
     return result_;
@@ -224,6 +230,7 @@ class Talk {
   Renewals renewals_;
   Ip4 server_{};  // who leased last
   Mac server_mac_{};
+  std::uint64_t refused_before_ = 0, missed_before_ = 0;  // what is measured
   DoraResult result_;
 };
 

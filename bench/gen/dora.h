@@ -22,6 +22,8 @@ struct DoraResult {
   std::uint64_t strays = 0;    // replies of no conversation: another VRF's, or late ones
   std::uint64_t renewals = 0;  // REQUESTs that renew
   std::uint64_t renewed = 0;   // ACKs to those
+  std::uint64_t refused = 0;   // frames that the interface did not take from us
+  std::uint64_t missed = 0;    // frames that arrived when we had no room for them
   double seconds = 0;
   Latency whole;  // from DISCOVER to ACK, or of a renewal
   Latency reply;  // from DISCOVER to OFFER, from REQUEST to ACK

@@ -1,107 +1,138 @@
-// The generator's end of a wire: frames in and out, many with one system call, and what a reply says.
+// The generator's end of a wire: an AF_XDP socket on queue 0 of an interface. Frames go in and out through
+// memory shared with the kernel, many with one system call.
 #pragma once
 
-#include <poll.h>
-#include <sys/socket.h>
+#include <linux/if_xdp.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
 
-#include "bench/gen/packet_socket.h"
-#include "dataplane/dhcp/frame.h"
-#include "dataplane/dhcp/message4.h"
-#include "dataplane/dhcp/options4.h"
+#include "dataplane/base/bytes.h"
+#include "dataplane/base/fd.h"
+
+struct mailbox_bpf;
 
 namespace xk::gen {
 
 inline constexpr std::uint64_t kSecond = 1'000'000'000u;
-inline constexpr std::size_t kBatch = 64;  // frames of one system call
 
-struct Reply {
-  MessageType type = MessageType::none;
-  std::uint32_t xid = 0;
-  Mac chaddr{};
-  Ip4 yiaddr{};
-  Ip4 server_identifier{};
-  Mac source_mac{};  // of the frame
-};
-
-// A server's message to a client, or nothing. Tags may still be in front: the walk skips them.
-inline bool parse_reply(Bytes frame, Reply& reply) {
-  xk_headers headers{};
-  if (xk_walk(frame.data(), frame.data() + frame.size(), &headers) != XK_WALK_UDP) return false;
-  const auto datagram = check_datagram4(frame, headers);
-  if (!datagram || datagram->destination_port != XK_DHCP4_CLIENT_PORT) return false;
-  const auto message = Message4View::parse(datagram->payload, dhcp4::kBootReply);
-  if (!message) return false;
-  const Bytes bytes = message->bytes();
-  const auto end = walk_option_field(bytes, dhcp4::kOptions, bytes.size(), OptionField::options,
-                                     [&](std::uint8_t code, const OptionPart& part) {
-                                       if (code == option4::kMessageType && part.length == 1)
-                                         reply.type = static_cast<MessageType>(bytes[part.value()]);
-                                       if (code == 54 && part.length == 4)
-                                         reply.server_identifier =
-                                             ByteReader(bytes.subspan(part.value(), 4)).ip4();
-                                       return XK_OUTCOME_COUNT;
-                                     });
-  reply.xid = message->xid();
-  reply.chaddr = message->chaddr();
-  reply.yiaddr = message->yiaddr();
-  std::copy_n(frame.begin() + 6, reply.source_mac.bytes.size(), reply.source_mac.bytes.begin());
-  return end.has_value();
-}
-
-// A packet socket that takes and gives many frames at once.
-class Mailbox {
+// Memory mapped for as long as this lives.
+class Mapped {
  public:
-  explicit Mailbox(const std::string& interface) : socket_(open_packet_socket(interface, true)) {
-    for (std::size_t i = 0; i < kBatch; ++i) {
-      in_parts_[i] = {in_[i].data(), in_[i].size()};
-      out_parts_[i] = {out_[i].data(), 0};
-      in_messages_[i].msg_hdr.msg_iov = &in_parts_[i];
-      out_messages_[i].msg_hdr.msg_iov = &out_parts_[i];
-      in_messages_[i].msg_hdr.msg_iovlen = out_messages_[i].msg_hdr.msg_iovlen = 1;
-    }
-  }
-  Mailbox(const Mailbox&) = delete;
-  Mailbox& operator=(const Mailbox&) = delete;
-
-  void send(Bytes frame) {
-    if (waiting_ == kBatch) flush();
-    std::ranges::copy(frame, out_[waiting_].begin());
-    out_parts_[waiting_++].iov_len = frame.size();
-  }
-  void flush() {
-    for (std::size_t sent = 0; sent < waiting_;) {
-      const int n = sendmmsg(socket_.get(), &out_messages_[sent], static_cast<unsigned>(waiting_ - sent), 0);
-      if (n > 0) sent += static_cast<std::size_t>(n);
-      if (n < 0 && errno != ENOBUFS && errno != EAGAIN && errno != EINTR) break;
-    }
-    waiting_ = 0;
-  }
-  // Calls for each frame that has arrived; false: none had.
-  bool receive(auto&& call) {
-    const int got = recvmmsg(socket_.get(), in_messages_.data(), kBatch, MSG_DONTWAIT, nullptr);
-    for (int i = 0; i < got; ++i) {
-      const auto index = static_cast<std::size_t>(i);
-      call(Bytes(in_[index]).first(in_messages_[index].msg_len));
-    }
-    return got > 0;
-  }
-  // Until a frame is there or the time is over.
-  void wait(std::uint64_t left_ns) const {
-    const timespec left{static_cast<time_t>(left_ns / kSecond), static_cast<long>(left_ns % kSecond)};
-    pollfd waiting{.fd = socket_.get(), .events = POLLIN, .revents = 0};
-    ppoll(&waiting, 1, &left, nullptr);
-  }
+  Mapped() = default;
+  // fd -1: memory of its own. Throws std::runtime_error.
+  Mapped(int fd, std::uint64_t offset, std::size_t size);
+  Mapped(Mapped&& other) noexcept;
+  Mapped& operator=(Mapped&& other) noexcept;
+  ~Mapped();
+  [[nodiscard]] std::uint8_t* data() const { return at_; }
 
  private:
-  using Frame = std::array<std::uint8_t, 2048>;
-  Fd socket_;
-  std::size_t waiting_ = 0;  // to be sent
-  std::array<Frame, kBatch> in_{}, out_{};
-  std::array<iovec, kBatch> in_parts_{}, out_parts_{};
-  std::array<mmsghdr, kBatch> in_messages_{}, out_messages_{};
+  std::uint8_t* at_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+// One of the socket's rings. Ours are the copies of the indexes, which run freely; the kernel sees what is
+// published.
+template <typename Entry>
+class XdpRing {
+ public:
+  XdpRing() = default;
+  XdpRing(int socket, std::uint64_t page_offset, const xdp_ring_offset& offset, std::uint32_t size)
+      : memory_(socket, page_offset, offset.desc + size * sizeof(Entry)),
+        producer_(reinterpret_cast<std::uint32_t*>(memory_.data() + offset.producer)),
+        consumer_(reinterpret_cast<std::uint32_t*>(memory_.data() + offset.consumer)),
+        entries_(reinterpret_cast<Entry*>(memory_.data() + offset.desc)),
+        mask_(size - 1) {}
+
+  // We produce, the kernel consumes.
+  void put(const Entry& entry) { entries_[ours_++ & mask_] = entry; }
+  void publish_puts() { std::atomic_ref(*producer_).store(ours_, std::memory_order_release); }
+  [[nodiscard]] std::uint32_t left() const {  // that the kernel has not taken
+    return ours_ - std::atomic_ref(*consumer_).load(std::memory_order_acquire);
+  }
+
+  // The kernel produces, we consume.
+  [[nodiscard]] std::uint32_t ready() const {
+    return std::atomic_ref(*producer_).load(std::memory_order_acquire) - ours_;
+  }
+  [[nodiscard]] Entry take() { return entries_[ours_++ & mask_]; }
+  void publish_takes() { std::atomic_ref(*consumer_).store(ours_, std::memory_order_release); }
+
+ private:
+  Mapped memory_;
+  std::uint32_t* producer_ = nullptr;
+  std::uint32_t* consumer_ = nullptr;
+  Entry* entries_ = nullptr;
+  std::uint32_t mask_ = 0;
+  std::uint32_t ours_ = 0;
+};
+
+// Takes the interface's DHCPv4 frames to clients (UDP port 68, up to two tags); the kernel sees the others
+// as if it were not there, and these too as soon as it is gone. Its XDP program runs in the driver or, where
+// that does not go, in generic mode. What fails is a std::runtime_error.
+class Mailbox {
+ public:
+  explicit Mailbox(const std::string& interface);
+  Mailbox(const Mailbox&) = delete;
+  Mailbox& operator=(const Mailbox&) = delete;
+  ~Mailbox();
+
+  // Copies the frame; flush() sends it, or a later send() if there are many.
+  void send(Bytes frame);
+  void flush();
+  // Calls for some of the frames that have arrived; false: none had.
+  bool receive(auto&& call) {
+    const std::uint32_t count = std::min(rx_.ready(), kBatch);
+    if (count == 0) return false;
+    std::array<std::uint64_t, kBatch> done{};
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const xdp_desc frame = rx_.take();
+      call(Bytes(frames_.data() + frame.addr, frame.len));
+      done[i] = frame.addr & ~std::uint64_t{kFrameSize - 1};
+    }
+    rx_.publish_takes();
+    for (std::uint32_t i = 0; i < count; ++i) fill_.put(done[i]);
+    fill_.publish_puts();
+    return true;
+  }
+  // Until a frame is there or the time is over.
+  void wait(std::uint64_t left_ns) const;
+
+  // Frames that the interface did not take.
+  [[nodiscard]] std::uint64_t refused() const { return refused_; }
+  // Frames that arrived when there was no room for them.
+  [[nodiscard]] std::uint64_t missed() const;
+
+ private:
+  static constexpr std::uint32_t kBatch = 64;  // frames at a time
+  static constexpr std::uint32_t kFrameSize = 2048;
+  static constexpr std::uint32_t kRxFrames = 2048, kTxFrames = 2048;  // the rings are as long
+
+  void make_socket();
+  void bind_queue(unsigned index);
+  void attach(unsigned index);
+  void reap();
+  [[noreturn]] void fail(const std::string& what, int number) const;
+
+  struct Unload {
+    void operator()(mailbox_bpf* program) const;
+  };
+  std::string interface_;
+  std::unique_ptr<mailbox_bpf, Unload> program_;
+  Mapped frames_;
+  Fd socket_, link_;
+  XdpRing<xdp_desc> rx_, tx_;
+  XdpRing<std::uint64_t> fill_, completion_;
+  std::vector<std::uint64_t> free_;  // frames to send in
+  std::uint32_t waiting_ = 0;        // that the kernel does not know of yet
+  std::uint64_t refused_ = 0;
 };
 
 }  // namespace xk::gen

@@ -30,6 +30,7 @@ Examples:
 
 Several VRFs: give the VLANs of all their attachments; clients are spread over them in turn.
 Rate 0 sends as fast as the kernel takes frames. SIGTERM ends `dora` and `renew` before their time. The last line is one JSON object.
+`dora` and `renew` take what is sent to clients by XDP: nobody else sees it on their interface meanwhile.
 
 On real NICs use the kernel's pktgen instead of `send`, from the machine that stands for the clients:
   modprobe pktgen
@@ -93,6 +94,8 @@ nlohmann::json to_json(const DoraResult& result) {
           {"strays", result.strays},
           {"renewals", result.renewals},
           {"renewed", result.renewed},
+          {"refused", result.refused},
+          {"missed", result.missed},
           {"seconds", result.seconds},
           {"p50_ms", result.whole.p50_ms},
           {"p99_ms", result.whole.p99_ms},

@@ -33,7 +33,7 @@ SendResult send_discovers(const Population& population, double rate_pps, double 
   for (std::uint32_t i = 0; i < population.clients; ++i)
     frames.push_back(client_frame({MessageType::discover, population.first_client + i, {}, {}},
                                   population.vlans[i % population.vlans.size()], population.message_bytes));
-  const Fd socket = open_packet_socket(population.interface, false);
+  const Fd socket = open_packet_socket(population.interface);
   SendResult result;
   const std::uint64_t start = now_ns();
   const auto end = start + static_cast<std::uint64_t>(seconds * 1e9);

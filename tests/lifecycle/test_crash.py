@@ -13,7 +13,7 @@ import pytest
 
 from xkl.appliance import SOURCE, Appliance
 from xkl.lab import run, wait_for
-from xkl.load import Load, assert_nothing_lost, wire
+from xkl.load import TAP, Load, assert_nothing_lost, wire
 from xkl.sniff import ACK, OFFER, Sniffer
 from xkl.topology import appliance_section, attachment, vrf
 
@@ -32,7 +32,7 @@ WIDE = """
 def site(lab):
     """red and blue, a Kea each, each with a generator on a port of its own."""
     router = lab.netns("r")
-    far = {name: wire(lab, router, name) for name in VRFS}
+    far = {name: wire(lab, router, name, tapped=True) for name in VRFS}
     config = appliance_section(lab, lab.tag) + "".join(vrf(n, WIDE, attachment(f"xkl-{n}0")) for n in VRFS)
     appliance = Appliance(lab, router, config).start()
     return types.SimpleNamespace(lab=lab, router=router, far=far, appliance=appliance, config=config)
@@ -66,7 +66,7 @@ def test_kead_killed(site, say):
     before = on_the_machine(site)
     assert len(before["maps"]) == 4 and len(before["attached"]) == 4, before
     loads = [load(site, name) for name in VRFS]
-    with Sniffer(site.far["red"], "gen0") as sniffer:
+    with Sniffer(site.far["red"], TAP) as sniffer:
         site.appliance.kead.kill()
         site.appliance.kead.popen.wait(5)
         seen = sniffer.count(OFFER, ACK)
@@ -102,7 +102,7 @@ def test_dataplane_killed(site, say):
     until then DHCP passes to the kernel, and every packet is accounted for."""
     xdp, total, sent = site.appliance.counters()["xdp"], site.appliance.counters(), kea_sent(site)
     loads = [load(site, name, grace_s=1) for name in VRFS]
-    with Sniffer(site.far["red"], "gen0") as red, Sniffer(site.far["blue"], "gen0") as blue:
+    with Sniffer(site.far["red"], TAP) as red, Sniffer(site.far["blue"], TAP) as blue:
         for each in loads:  # what is under way when the dataplane is killed was seen to begin
             each.wait_flowing()
         passed = site.appliance.counters()["xdp"]["pass_no_socket"]
@@ -134,7 +134,7 @@ def test_dataplane_killed(site, say):
     # It may have waited for its CPU when it was killed: what came since it sent its last packet was in its sockets.
     packets = [p for sniffer in (red, blue) for p in sniffer.packets if p.time_s <= ended]
     last = max((p.time_s for p in packets if p.type in (OFFER, ACK)), default=killed)
-    # The sniffers see answers only: how many requests came meanwhile is what the generators send in that time.
+    # How many requests came meanwhile is what the generators send in that time.
     dying = math.ceil((ended - min(last, killed)) * RATE * len(VRFS))
     drops = {name: count - total["drops"].get(name, 0) for name, count in after["drops"].items()}
     say(f"of {sent} packets sent {redirected} to the dataplane, {xdp['pass_no_socket']} to the kernel; {dead} were in "

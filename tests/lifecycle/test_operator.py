@@ -10,7 +10,7 @@ import pytest
 
 from xkl.appliance import Appliance
 from xkl.lab import in_netns, run, runs, wait_for
-from xkl.load import Load, assert_nothing_lost, wire
+from xkl.load import TAP, Load, assert_nothing_lost, wire
 from xkl.sniff import ACK, OFFER, Sniffer
 from xkl.topology import appliance_section, attachment, subnet, vrf
 
@@ -21,7 +21,7 @@ WIDE = subnet("10.0.0.0/16").replace("10.0.0.100-10.0.0.149", "10.0.16.0-10.0.24
 @pytest.fixture(scope="module")
 def site(lab):
     router = lab.netns("r")
-    far = {name: wire(lab, router, name) for name in VRFS}
+    far = {name: wire(lab, router, name, tapped=True) for name in VRFS}
     config = appliance_section(lab, lab.tag) + "".join(vrf(n, WIDE, attachment(f"xkl-{n}0")) for n in VRFS)
     appliance = Appliance(lab, router, config).start()
     return types.SimpleNamespace(lab=lab, router=router, far=far, appliance=appliance)
@@ -87,7 +87,7 @@ def test_daemons_end_at_sigterm(site, say):
     """xdp-kead: nobody notices. The dataplane: the kernel gets DHCP until the next one is there. The Keas stay."""
     before = pids(site)
     loads = [load(site, name) for name in VRFS]
-    with Sniffer(site.far["red"], "gen0") as sniffer:
+    with Sniffer(site.far["red"], TAP) as sniffer:
         status, took = ended(site.appliance.kead)
         assert status == 0
         say(f"xdp-kead ended in {took:.0f} ms")

@@ -10,16 +10,22 @@ from .appliance import Appliance
 from .lab import LabError, wait_for
 
 FAR = "gen0"  # the generator's end of a wire
+TAP = "tap0"  # where a sniffer sees all of a tapped wire
 CLIENTS = 20_000
 UNTIL_STOPPED_S = 600
 
 numbers = itertools.count()
 
 
-def wire(lab, router, name):
-    """Port xkl-<name>0 of the router, with a namespace behind it for a generator. Returns the namespace."""
+def wire(lab, router, name, tapped=False):
+    """Port xkl-<name>0 of the router, with a namespace behind it for a generator. Returns the namespace.
+
+    The generator takes its replies before a sniffer could see them: a tapped wire has a bridge in front of it."""
     ns = lab.netns(name)
-    lab.veth(router, f"xkl-{name}0", ns, FAR)
+    lab.veth(router, f"xkl-{name}0", ns, TAP if tapped else FAR)
+    if tapped:
+        lab.veth(ns, "tap1", ns, FAR)
+        lab.bridge(ns, "tap", [TAP, "tap1"])
     return ns
 
 
