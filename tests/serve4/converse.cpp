@@ -12,6 +12,7 @@
 #include <random>
 
 #include "bench/gen/mailbox.h"
+#include "bench/gen/packet_socket.h"
 #include "tests/serve4/reply_view.h"
 
 namespace xk::test {
