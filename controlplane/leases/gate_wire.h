@@ -76,8 +76,8 @@ struct Hello {
 
 // Counted by the hook since Kea started.
 struct Figures {
-  std::uint64_t withheld = 0;     // packets without an answer: no durable lease in time, or not this one's turn
-  std::uint64_t queued = 0;       // change sets that were put into the queue file (mode available)
+  std::uint64_t withheld = 0;  // packets without an answer: no durable lease in time, or not this one's turn
+  std::uint64_t queued = 0;    // change sets that were put into the queue file (mode available)
   std::uint64_t queue_bytes = 0;  // in that file now
   friend bool operator==(const Figures&, const Figures&) = default;
 };

@@ -76,13 +76,15 @@ class Half:
         return bool(row) and row["standing"] == "active" and shown["ha"]["state"] == "in touch"
 
     def ready(self, names=VRFS):
-        """It could take over each of these VRFs that it does not have now."""
+        """It could take over each of these VRFs that it does not have now. One that was cut off may have a session again,
+        and not have been told yet who is active: that is not ready."""
         shown = self.status()
         if not shown or shown["ha"]["state"] != "in touch":
             return False
         rows = [v for v in shown["vrfs"] if v["name"] in names]
         return len(rows) == len(names) and all(
-            v["standing"] in ("active", "standby") and not v["standby_reason"] for v in rows)
+            v["standing"] in ("active", "standby") and not v["standby_reason"]
+            and self.pair.is_active(v["active_on"], v["name"]) for v in rows)
 
     # ---- what may happen ----
 
@@ -169,6 +171,9 @@ class Pair:
 
     def active_half(self, vrf_name):
         return next((half for half in self.halves if half.active(vrf_name)), None)
+
+    def is_active(self, name, vrf_name):
+        return any(half.name == name and half.active(vrf_name) for half in self.halves)
 
     def wait_ready(self, names=VRFS, timeout=40):
         """Every VRF, or those named, is active on one, and the other one could take it over."""
