@@ -53,6 +53,7 @@ class EtcdStore : public Store {
   };
 
   StoreResult<bool> read_page(const pb::RangeRequest& request, Page& page);
+  StoreResult<> be_heard(std::chrono::milliseconds time);
   void probe();
 
   std::shared_ptr<EtcdCluster> cluster_;
@@ -71,14 +72,18 @@ EtcdStore::~EtcdStore() {
   }
 }
 
+// Some member answers, and can speak for the cluster.
+StoreResult<> EtcdStore::be_heard(std::chrono::milliseconds time) {
+  pb::RangeRequest request;
+  request.set_key("/xdp-kea/v1/writer/");
+  pb::RangeResponse response;
+  return cluster_->ask("read", time, request, response);
+}
+
 // While nothing is asked nobody would notice that etcd is there, or well again.
 void EtcdStore::probe() {
   do {
-    if (cluster_->trouble().empty()) continue;
-    pb::RangeRequest request;
-    request.set_key("/xdp-kea/v1/writer/");
-    pb::RangeResponse response;
-    (void)cluster_->ask("read", kProbeTime, request, response);
+    if (!cluster_->trouble().empty()) (void)be_heard(kProbeTime);
   } while (cluster_->pause(kProbe));
 }
 
@@ -156,7 +161,20 @@ StoreResult<> EtcdStore::keep_alive(SessionId session, std::chrono::milliseconds
   pb::LeaseKeepAliveRequest request;
   request.set_id(session);
   pb::LeaseKeepAliveResponse response;
-  if (auto done = cluster_->ask("keep a session alive", time, request, response); !done) return done;
+  const auto deadline = std::chrono::system_clock::now() + time;
+  for (int attempt = 1;; ++attempt) {
+    auto refusal = cluster_->ask_once("keep a session alive", cluster_->attempt_deadline(deadline, time),
+                                      request, response);
+    if (!refusal) break;
+    if (!cluster_->may_ask_again(*refusal, attempt, deadline))
+      return std::unexpected(std::move(refusal->error));
+    // What no answer came to may have been heard. Asked of one member after the other, where all hear and
+    // none is heard, the session would go on for long after its time was over here: first somebody has to
+    // answer.
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::system_clock::now());
+    if (auto heard = be_heard(left); !heard) return heard;
+  }
   if (response.ttl() > 0) return {};
   return std::unexpected(StoreError{Fault::ended, {"the session " + std::to_string(session) + " is over"}});
 }

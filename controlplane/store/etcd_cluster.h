@@ -20,6 +20,12 @@ class EtcdCluster {
  public:
   [[nodiscard]] static StoreResult<std::shared_ptr<EtcdCluster>> make(const EtcdOptions& options);
 
+  // An error, and whether asking again can help.
+  struct Refusal {
+    StoreError error;
+    bool again = false;
+  };
+
   // Asks until it is answered, or the time is over: only for what may be done twice. attempts: how many
   // there were, if not null.
   template <typename Request, typename Response>
@@ -28,13 +34,9 @@ class EtcdCluster {
     const auto deadline = std::chrono::system_clock::now() + time;
     for (int attempt = 1;; ++attempt) {
       if (attempts != nullptr) *attempts = attempt;
-      EtcdMember& member = current();
-      auto token = token_of(member, attempt_deadline(deadline, time));
-      auto error = token ? after(member, *token, what,
-                                 member.call({attempt_deadline(deadline, time), *token}, request, response))
-                         : std::optional(std::move(token.error()));
-      if (!error) return {};
-      if (!may_ask_again(*error, attempt, deadline)) return std::unexpected(std::move(error->error));
+      auto refusal = ask_once(what, attempt_deadline(deadline, time), request, response);
+      if (!refusal) return {};
+      if (!may_ask_again(*refusal, attempt, deadline)) return std::unexpected(std::move(refusal->error));
     }
   }
   // The same for call_timeout.
@@ -44,6 +46,23 @@ class EtcdCluster {
     return ask(what, options_.call_timeout, request, response, attempts);
   }
 
+  // Asks the current member, and another one from then on if there is no answer. Nothing: it was done.
+  template <typename Request, typename Response>
+  [[nodiscard]] std::optional<Refusal> ask_once(const std::string& what,
+                                                std::chrono::system_clock::time_point deadline,
+                                                const Request& request, Response& response) {
+    EtcdMember& member = current();
+    auto token = token_of(member, deadline);
+    if (!token) return std::move(token.error());
+    return after(member, *token, what, member.call({deadline, *token}, request, response));
+  }
+  // Until when one of several members is waited for, of all the time that there is.
+  [[nodiscard]] std::chrono::system_clock::time_point attempt_deadline(
+      std::chrono::system_clock::time_point deadline, std::chrono::milliseconds time) const;
+  // After a pause, which is longer with each attempt. False: it does not help, or not in time.
+  [[nodiscard]] bool may_ask_again(const Refusal& refusal, int attempt,
+                                   std::chrono::system_clock::time_point deadline);
+
   // The member that is asked now.
   [[nodiscard]] EtcdMember& current();
   // It failed: another one is asked from now on.
@@ -51,11 +70,6 @@ class EtcdCluster {
   // The same, said in trouble().
   void unreachable(const EtcdMember& member);
 
-  // An error, and whether asking again can help.
-  struct Refusal {
-    StoreError error;
-    bool again = false;
-  };
   // The user's token; empty without a user.
   [[nodiscard]] std::expected<std::string, Refusal> token_of(EtcdMember& member,
                                                              std::chrono::system_clock::time_point deadline);
@@ -77,10 +91,6 @@ class EtcdCluster {
 
  private:
   explicit EtcdCluster(EtcdOptions options) : options_(std::move(options)) {}
-  [[nodiscard]] std::chrono::system_clock::time_point attempt_deadline(
-      std::chrono::system_clock::time_point deadline, std::chrono::milliseconds time) const;
-  [[nodiscard]] bool may_ask_again(const Refusal& refusal, int attempt,
-                                   std::chrono::system_clock::time_point deadline);
 
   const EtcdOptions options_;
   std::vector<std::unique_ptr<EtcdMember>> members_;

@@ -14,7 +14,7 @@ from test_power import booting  # noqa: E402, F401
 
 def pytest_collection_modifyitems(items):
     """What waits most goes first: meanwhile the machine of test_power.py boots."""
-    order = ["test_pair", "test_power", "test_partitions"]
+    order = ["test_pair", "test_cluster", "test_power", "test_partitions"]
     items.sort(key=lambda item: order.index(item.path.stem))
 
 

@@ -13,6 +13,7 @@ from xkl.lab import LabError, in_netns, run, runs, wait_for
 from xkl.topology import appliance_section, attachment, vrf
 
 ETCD = "192.0.2.1"
+ETCD_NET = "192.0.2.0/29"  # all its members; no appliance
 VRFS = ("red", "blue")
 SUBNET = """
   [[vrf.subnet]]
@@ -23,13 +24,17 @@ SUBNET = """
 """
 
 
-def appliance_config(lab, letter):
+def urls(members):
+    return [f"http://{address}:2379" for address in members]
+
+
+def appliance_config(lab, letter, members=(ETCD,)):
     section = appliance_section(lab, lab.tag + letter)
     return section + "".join(vrf(name, SUBNET, attachment(f"xkl-{name}")) for name in VRFS) + f"""
 [store]
 backend = "etcd"
 [store.etcd]
-endpoints = ["http://{ETCD}:2379"]
+endpoints = {json.dumps(urls(members))}
 [ha]
 enabled = true
 name = "edge-{letter}"
@@ -49,7 +54,7 @@ class Half:
             lab.veth(pair.switches[vrf_name], f"port-{letter}", self.ns, f"xkl-{vrf_name}")
         lab.veth(pair.etcd_ns, f"port-{letter}", self.ns, "mgmt")
         run("ip", "-n", self.ns, "addr", "add", f"{address}/24", "dev", "mgmt")
-        self.appliance = Appliance(lab, self.ns, appliance_config(lab, letter), name=self.name)
+        self.appliance = Appliance(lab, self.ns, appliance_config(lab, letter, pair.members), name=self.name)
 
     def mac(self, vrf_name):
         """Of its port towards the clients."""
@@ -94,7 +99,7 @@ class Half:
         elif kind == "answers":  # what it says arrives, the answers do not
             run("ip", "-n", self.pair.etcd_ns, "route", "add", "blackhole", f"{self.address}/32")
         else:
-            run("ip", "-n", self.ns, "route", "add", "blackhole", f"{ETCD}/32")
+            run("ip", "-n", self.ns, "route", "add", "blackhole", ETCD_NET)
 
     def heal(self, kind):
         if kind == "link":
@@ -102,7 +107,7 @@ class Half:
         elif kind == "answers":
             run("ip", "-n", self.pair.etcd_ns, "route", "del", "blackhole", f"{self.address}/32")
         else:
-            run("ip", "-n", self.ns, "route", "del", "blackhole", f"{ETCD}/32")
+            run("ip", "-n", self.ns, "route", "del", "blackhole", ETCD_NET)
 
     def kill(self, *names):
         rows = [row for row in self.appliance.ctl("kea", "status", check=False) or [] if row["pid"]] if "kea" in names else []
@@ -128,8 +133,8 @@ class Half:
 
 
 class Pair:
-    def __init__(self, lab):
-        self.lab = lab
+    def __init__(self, lab, members=(ETCD,)):
+        self.lab, self.members = lab, members
         self.etcd_ns = lab.netns("e")
         self.switches = {name: lab.netns(f"s{name}") for name in VRFS}
         self.client_ns = {}
@@ -140,7 +145,8 @@ class Pair:
         for name in VRFS:
             lab.bridge(self.switches[name], "br0", ["port-c", "port-a", "port-b"])
         lab.bridge(self.etcd_ns, "br0", ["port-a", "port-b"])
-        run("ip", "-n", self.etcd_ns, "addr", "add", f"{ETCD}/24", "dev", "br0")
+        for address in members:
+            run("ip", "-n", self.etcd_ns, "addr", "add", f"{address}/24", "dev", "br0")
         self.start_etcd()
 
     def make_halves(self):
@@ -155,15 +161,17 @@ class Pair:
         return (self.a, self.b)
 
     def start_etcd(self):
-        url, peer = f"http://{ETCD}:2379", f"http://{ETCD}:2380"
-        self.etcd = self.lab.spawn(self.etcd_ns, "etcd", [
-            "/usr/bin/etcd", "--name=n0", f"--data-dir={self.lab.directory}/etcd", f"--listen-client-urls={url}",
-            f"--advertise-client-urls={url}", f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}",
-            f"--initial-cluster=n0={peer}", "--logger=zap"])
+        peers = {address: f"http://{address}:2380" for address in self.members}
+        cluster = ",".join(f"{address}={url}" for address, url in peers.items())
+        self.etcds = [self.lab.spawn(self.etcd_ns, f"etcd-{address}", [
+            "/usr/bin/etcd", f"--name={address}", f"--data-dir={self.lab.directory}/etcd-{address}",
+            f"--listen-client-urls={url}", f"--advertise-client-urls={url}", f"--listen-peer-urls={peers[address]}",
+            f"--initial-advertise-peer-urls={peers[address]}", f"--initial-cluster={cluster}", "--logger=zap"])
+            for address, url in zip(self.members, urls(self.members))]
         wait_for(lambda: self.etcdctl("endpoint", "health", check=False) is not None, "etcd to be healthy")
 
     def etcdctl(self, *args, check=True):
-        done = run(*in_netns(self.etcd_ns), "etcdctl", f"--endpoints=http://{ETCD}:2379", *args, check=False,
+        done = run(*in_netns(self.etcd_ns), "etcdctl", f"--endpoints={','.join(urls(self.members))}", *args, check=False,
                    env={**os.environ, "ETCDCTL_API": "3"})
         if done.returncode != 0 and check:
             raise LabError(f"etcdctl {args}: {done.stdout}{done.stderr}")

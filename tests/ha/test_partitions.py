@@ -118,9 +118,9 @@ def happens(pair, half, what):
         yield
         half.signal(name, signal.SIGCONT)
     elif verb == "etcd":
-        pair.etcd.popen.send_signal(signal.SIGSTOP)
+        pair.etcds[0].popen.send_signal(signal.SIGSTOP)
         yield
-        pair.etcd.popen.send_signal(signal.SIGCONT)
+        pair.etcds[0].popen.send_signal(signal.SIGCONT)
     else:
         half.other.appliance.ctl("ha", "takeover", check=False)
         yield
