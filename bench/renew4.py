@@ -19,10 +19,10 @@ def main():
     remove_leftovers("xklb")
     with Lab("b") as lab, awake():
         server = Other(lab, "kea1", kea(0), KEA_ENV)
-        kea_rate, _ = measure(Clients(server.far, False), "Kea, one thread", "renew", *GROWS)
+        kea_rate, _ = measure(Clients(server.wire, False), "Kea, one thread", "renew", *GROWS)
         server.close()
         site = Ours(lab, "local")
-        clients = Clients(site.far, True, CLIENTS)
+        clients = Clients(site.wire, True, CLIENTS)
         recorded, half = measure(clients, "ours, each recorded", "renew", *GROWS)
         covered, _ = measure(clients, "ours, recorded before", "renew")
         site.close()

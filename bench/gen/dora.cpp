@@ -54,7 +54,7 @@ class Talk {
   Talk(const Population& population, std::FILE* acks)
       : population_(population),
         acks_(acks),
-        mailbox_(population.interface),
+        mailbox_(open_mailbox(population.interface)),
         conversations_(population.clients) {
     whole_ns_.reserve(1 << 20);
     reply_ns_.reserve(1 << 21);
@@ -84,8 +84,8 @@ class Talk {
     renews_ = true;
     renewals_ = renewals;
     result_ = DoraResult{};
-    refused_before_ = mailbox_.refused();
-    missed_before_ = mailbox_.missed();
+    refused_before_ = mailbox_->refused();
+    missed_before_ = mailbox_->missed();
     whole_ns_.clear();
     reply_ns_.clear();
   }
@@ -111,22 +111,22 @@ class Talk {
   // Answers all that is waiting; false if nothing was.
   bool receive() {
     bool any = false;
-    const auto frame = [this](Bytes bytes) {
-      Reply reply;
-      if (parse_reply(bytes, reply)) handle(reply);
-    };
-    mailbox_.flush();
-    while (mailbox_.receive(frame)) {
+    mailbox_->flush();
+    for (auto frames = mailbox_->receive(); !frames.empty(); frames = mailbox_->receive()) {
+      for (const Bytes frame : frames) {
+        Reply reply;
+        if (parse_reply(frame, reply)) handle(reply);
+      }
       any = true;
-      mailbox_.flush();
+      mailbox_->flush();
     }
     return any;
   }
 
   // Sleeps until a frame is there or the time has come: others may need the CPU, servers among them.
-  void sleep_until(std::uint64_t time_ns) const {
+  void sleep_until(std::uint64_t time_ns) {
     const std::uint64_t now = now_ns();
-    if (now < time_ns) mailbox_.wait(time_ns - now);
+    if (now < time_ns) mailbox_->wait(time_ns - now);
   }
 
   [[nodiscard]] bool waiting() const {
@@ -135,8 +135,8 @@ class Talk {
 
   [[nodiscard]] DoraResult finish(double seconds) {
     result_.seconds = seconds;
-    result_.refused = mailbox_.refused() - refused_before_;
-    result_.missed = mailbox_.missed() - missed_before_;
+    result_.refused = mailbox_->refused() - refused_before_;
+    result_.missed = mailbox_->missed() - missed_before_;
     result_.whole = percentiles(whole_ns_);
     result_.reply = percentiles(reply_ns_);
     return result_;
@@ -145,7 +145,7 @@ class Talk {
  private:
   void send(std::uint32_t index, const ClientMessage& message) {
     const auto& tags = population_.vlans[index % population_.vlans.size()];
-    mailbox_.send(client_frame(message, tags, population_.message_bytes));
+    mailbox_->send(client_frame(message, tags, population_.message_bytes));
   }
 
   void renew(std::uint32_t index, Conversation& conversation) {
@@ -220,7 +220,7 @@ class Talk {
 
   const Population& population_;
   std::FILE* acks_;
-  Mailbox mailbox_;
+  std::unique_ptr<Mailbox> mailbox_;
   std::vector<Conversation> conversations_;
   std::deque<Begun> begun_;  // in their order, those that have ended too
   std::uint32_t under_way_ = 0;

@@ -25,12 +25,14 @@ Examples:
   xdp-kea-gen send --interface gen0 --rate 100000 --seconds 5 --clients 10000
   xdp-kea-gen send --interface gen0 --vlans none,100,200@88a8.300 --rate 0 --seconds 2
   xdp-kea-gen dora --interface gen0 --rate 2000 --seconds 10 --clients 20000
+  xdp-kea-gen dora --interface memif:/run/memif.sock --window 1024 --seconds 5 --clients 1000000
   xdp-kea-gen renew --interface gen0 --window 64 --seconds 5 --clients 20000
   xdp-kea-gen sink --interface up0 --seconds 5
 
 Several VRFs: give the VLANs of all their attachments; clients are spread over them in turn.
 Rate 0 sends as fast as the kernel takes frames. SIGTERM ends `dora` and `renew` before their time. The last line is one JSON object.
 `dora` and `renew` take what is sent to clients by XDP: nobody else sees it on their interface meanwhile.
+A port of the appliance for memif:SOCKET: driver = "ethdev", device = "net_memif0,role=server,socket=SOCKET,socket-abstract=no".
 
 On real NICs use the kernel's pktgen instead of `send`, from the machine that stands for the clients:
   modprobe pktgen
@@ -56,7 +58,9 @@ struct Options {
 };
 
 void add_common(CLI::App& app, Options& options) {
-  app.add_option("--interface", options.population.interface, "interface to send on")->required();
+  app.add_option("--interface", options.population.interface,
+                 "interface to send on; dora and renew also memif:SOCKET, the socket of a DPDK memif server")
+      ->required();
   app.add_option("--rate", options.rate, "per second; 0: as fast as possible")->check(CLI::NonNegativeNumber);
   app.add_option("--seconds", options.seconds, "how long")->check(CLI::PositiveNumber);
   app.add_option("--clients", options.population.clients, "distinct clients")->check(CLI::Range(1, 1 << 24));

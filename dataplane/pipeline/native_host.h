@@ -2,6 +2,7 @@
 // it; the keeper (native_keeper.h) writes what it recorded; the control thread makes and ends it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -72,7 +73,11 @@ struct NativePlanInForce {
 };
 
 struct NativeHost {
-  static constexpr std::size_t kWaitingMax = 4096;
+  // The buffers in which answers wait are everybody's: of these, half at most, shared by all engines.
+  static constexpr std::size_t kWaitingMin = 256;
+  [[nodiscard]] static std::size_t waiting_share(std::size_t buffers, std::size_t hosts) {
+    return std::max(kWaitingMin, buffers / 2 / hosts);
+  }
   static constexpr std::size_t kProbesMax = 256;
 
   // addresses: of its pools.
@@ -81,6 +86,7 @@ struct NativeHost {
 
   const VrfId vrf;
   const std::string directory;
+  std::atomic<std::size_t> waiting_max{kWaitingMin};  // answers that may wait; the control thread's
 
   // recovering until the keeper says otherwise; serving and failing are the keeper's to say as well.
   std::atomic<NativeState> state{NativeState::recovering};

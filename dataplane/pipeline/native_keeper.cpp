@@ -167,9 +167,10 @@ void NativeKeeper::wait_for_records() {
   (void)!read(wake_fd_.get(), &woken, sizeof woken);
 }
 
-// Everything that waits goes into the backlog, which is bounded: what stays in the ring fills that.
+// What waits goes into the backlog, which is bounded: what stays in the ring fills that. Once around the
+// ring at most: a loop may record as fast as this gathers, and nothing would ever be written.
 void NativeKeeper::gather(Kept& kept) const {
-  while (kept.backlog.size() < options_.backlog_bytes_max) {
+  for (int pieces = 0; pieces < 2 && kept.backlog.size() < options_.backlog_bytes_max; ++pieces) {
     const Bytes records = kept.host->records.peek();
     if (records.empty()) return;
     kept.backlog.insert(kept.backlog.end(), records.begin(), records.end());

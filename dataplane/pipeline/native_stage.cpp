@@ -95,7 +95,8 @@ void Loop::answer_native(rte_mbuf* mbuf, const Ahead& ahead, const NativeLane& l
   const NativeVrf& native = lane.plan->plan.native();
   const bool failing = host.state.load(std::memory_order_acquire) == NativeState::failing;
   const bool refuses = failing && !native.available;
-  const bool room = host.records.has_room(2) && host.waiting.size() < NativeHost::kWaitingMax;
+  const bool may_wait = host.waiting.size() < host.waiting_max.load(std::memory_order_relaxed);
+  const bool room = host.records.has_room(2) && may_wait;
   const Outcome no_record = refuses ? XK_SERVE_NOT_DURABLE : XK_SERVE_JOURNAL_FULL;
   const EngineTime now = engine_time(host, boot_ms_);
   Emission emission;
@@ -116,8 +117,7 @@ void Loop::answer_native(rte_mbuf* mbuf, const Ahead& ahead, const NativeLane& l
                      answer.after_revision > released_revision(host, native);
   if (!waits) return finish(mbuf, answer.verdict, emission, PacketKind::reply);
   if (refuses) return drop(mbuf, meta_of(mbuf).counted, XK_SERVE_NOT_DURABLE);
-  if (host.waiting.size() >= NativeHost::kWaitingMax)
-    return drop(mbuf, meta_of(mbuf).counted, XK_SERVE_JOURNAL_FULL);
+  if (!may_wait) return drop(mbuf, meta_of(mbuf).counted, XK_SERVE_JOURNAL_FULL);
   const VrfId counted = meta_of(mbuf).counted;
   for (std::uint8_t i = 0; i < answer.verdict.note_count; ++i) count_drop(counted, answer.verdict.notes[i]);
   rte_mbuf* out = spare_;

@@ -65,6 +65,9 @@ std::vector<std::shared_ptr<NativeHost>> Pipeline::arrange_natives(Generation& g
     generation.natives[native.vrf.value] = lane;
     generation.loops[owner[native.vrf.value]].natives.push_back(lane);
   }
+  for (const auto& host : hosts)
+    host->waiting_max.store(NativeHost::waiting_share(options_.pool->size, hosts.size()),
+                            std::memory_order_relaxed);
   return hosts;
 }
 

@@ -164,6 +164,11 @@ Mac Ethdev::mac() const {
   return mac;
 }
 
+bool Ethdev::link_up() const {
+  rte_eth_link link{};
+  return rte_eth_link_get_nowait(port_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
+
 std::unique_ptr<PortQueue> Ethdev::queue() {
   Fd interrupts(epoll_create1(EPOLL_CLOEXEC));
   if (!interrupts || !enable_interrupt(port_) ||

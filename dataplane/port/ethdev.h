@@ -27,6 +27,7 @@ class Ethdev {
   Ethdev& operator=(const Ethdev&) = delete;
 
   [[nodiscard]] Mac mac() const;
+  [[nodiscard]] bool link_up() const;
   // The one queue, which must be gone before the device.
   [[nodiscard]] std::unique_ptr<PortQueue> queue();
 

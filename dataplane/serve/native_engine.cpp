@@ -267,9 +267,10 @@ NativeAnswer NativeEngine::answer(const ServerRequest& request, const ClientKey&
     return answer;
   }
   const bool probes = plan_->native().probe && decision.first_offer;
-  answer.has_record = !probes && needs_record(question, decision);
-  if (answer.has_record && !can_record) return drop(no_record);
+  const bool records = !probes && needs_record(question, decision);
+  if (records && !can_record) return drop(no_record);
   if (decision.act == Act::release || decision.act == Act::decline) {
+    answer.has_record = records;
     give_back(question, decision, now, answer);
     return drop(decision.reason);
   }
@@ -278,11 +279,9 @@ NativeAnswer NativeEngine::answer(const ServerRequest& request, const ClientKey&
   if (!probes) {
     // What cannot be said must not be done.
     answer.verdict = write_native_reply(question, decision, out, emission);
-    if (answer.verdict.dropped()) {
-      answer.has_record = false;
-      return answer;
-    }
+    if (answer.verdict.dropped()) return answer;
   }
+  answer.has_record = records;
   if (probes || decision.act == Act::offer)
     offer(question, decision, answer);
   else

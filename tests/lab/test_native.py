@@ -1,6 +1,7 @@
 """All three real clients on an untagged, a VLAN and a QinQ attachment of VRFs of the native engine, through all
 their states; the dataplane is killed while they have leases."""
 
+import json
 import types
 
 import pytest
@@ -9,7 +10,7 @@ from test_clients import ALL, LEASE_TIME_S, ROUTER_MACS, leases, move, moved, pa
 from xkl.appliance import Appliance
 from xkl.clients import BOUND, RENEWED
 from xkl.lab import in_netns, run, wait_for
-from xkl.topology import KINDS, SEGMENTS, Router, two_vrfs
+from xkl.topology import KINDS, SEGMENTS, Router, appliance_section, attachment, two_vrfs, vrf
 from xkl.wire import assert_sound
 
 
@@ -192,3 +193,28 @@ def test_nothing_is_left(site):
     assert {n for n in left if n.startswith(site.lab.tag + "-")} == set(site.lab.namespaces)
     links = run(*in_netns(site.router.ns), "ip", "-o", "link").stdout
     assert "xkl-red0" in links and "xdp" not in links, links
+
+
+WIDE = """
+  [[vrf.subnet]]
+  prefix = "10.30.0.0/16"
+  pools = ["10.30.1.0-10.30.255.0"]
+  gateway = "10.30.0.1"
+"""
+
+
+def test_a_dpdk_port(lab):
+    """The generator at a memif port: twice, for it comes and goes."""
+    socket = lab.directory / "memif.sock"
+    port = f'\n[[port]]\nname = "dpdk0"\ndriver = "ethdev"\ndevice = "net_memif0,role=server,socket-abstract=no,socket={socket}"\n'
+    config = appliance_section(lab, lab.tag) + port + vrf("red", WIDE, attachment("dpdk0"), engine="native")
+    appliance = Appliance(lab, lab.netns("dpdk"), config).start()
+    for first in (0, 1000):
+        done = run(Appliance.binary("xdp-kea-gen"), "dora", "--interface", f"memif:{socket}", "--rate", 2000, "--seconds", 0.5,
+                   "--clients", 1000, "--first-client", first)
+        figures = json.loads(done.stdout.splitlines()[-1])
+        assert figures["discovers"] > 0 and figures["acks"] == figures["discovers"], figures
+        assert (figures["refused"], figures["missed"], figures["strays"]) == (0, 0, 0), figures
+    wait_for(appliance.law_holds, "rx + copies = tx + drops")
+    assert appliance.counters("red")["drops"] == {}
+    appliance.teardown()

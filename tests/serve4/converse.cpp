@@ -250,17 +250,18 @@ std::string describe(const Talk& talk, const ReplyView& reply) {
 class Conversations {
  public:
   Conversations(const std::string& interface, std::uint32_t count, std::uint64_t seed, std::FILE* out)
-      : mailbox_(interface), count_(count), random_(seed), out_(out) {
+      : mailbox_(gen::open_xdp(interface)), count_(count), random_(seed), out_(out) {
     for (const auto& [name, steps] : kinds()) names_.push_back(name);
   }
 
   void run() {
     while (begun_ < count_ || !talks_.empty()) {
       while (begun_ < count_ && talks_.size() < kWindow) begin();
-      mailbox_.flush();
-      const bool any = mailbox_.receive([this](Bytes frame) { hear(frame); });
+      mailbox_->flush();
+      const auto frames = mailbox_->receive();
+      for (const Bytes frame : frames) hear(frame);
       give_up();
-      if (!any) mailbox_.wait(2'000'000);
+      if (frames.empty()) mailbox_->wait(2'000'000);
     }
   }
 
@@ -289,7 +290,7 @@ class Conversations {
       talk.sent = steps[talk.step].packet(talk);
       talk.xid = talk.sent.xid = talk.number << 4 | static_cast<std::uint32_t>(talk.step);
       talk.asked_ns = gen::now_ns();
-      mailbox_.send(talk.sent.frame());
+      mailbox_->send(talk.sent.frame());
       if (steps[talk.step].answered) {
         waiting_.push_back({talk.number, talk.asked_ns});
         return;
@@ -332,7 +333,7 @@ class Conversations {
     }
   }
 
-  gen::Mailbox mailbox_;
+  std::unique_ptr<gen::Mailbox> mailbox_;
   std::uint32_t count_;
   std::mt19937_64 random_;
   std::FILE* out_;

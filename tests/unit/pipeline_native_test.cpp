@@ -279,6 +279,40 @@ TEST_F(NativePipeline, OtherHostsAreAskedBeforeAnAddressIsOffered) {
   EXPECT_EQ(status().declined, 1u) << "the conflict is in the journal";
 }
 
+// What cannot be recorded leaves no trace: not in the journal either, in which the last record says up to
+// where answers may go.
+TEST_F(NativePipeline, MoreAnswersThanMayWaitAreDroppedAndTheOthersGo) {
+  Snapshot snapshot = native_snapshot(folder.path());
+  snapshot.vrfs[0].subnets[0].prefix = Prefix4{Ip4{0x0a000000}, 16};
+  snapshot.natives[0].pools[0].ranges[0].last = Ip4{0x0a00ff00};
+  snapshot.natives[0].reply_after = ReplyAfter::store;
+  publish(snapshot);
+  const auto full = [&] { return rig->count(kRed, XK_SERVE_JOURNAL_FULL); };
+  std::uint32_t client = 0;
+  while (full() < 10 && client < 60'000) {
+    for (int i = 0; i < 10; ++i) {
+      const Ip4 address{kFirst.value + client};
+      ASSERT_TRUE(rig->clients->put(client_message(
+          kRed, ++client, MessageType::request, {{54, address_bytes(kUs)}, {50, address_bytes(address)}})));
+    }
+    rig->settle();
+  }
+  ASSERT_GE(full(), 10u);
+  const std::uint64_t waiting = client - full();
+  ASSERT_TRUE(Rig::await([&] { return status().revision == waiting; })) << status().revision;
+  rig->pipeline->note_stored(kRed, waiting);
+  std::uint64_t acks = 0;
+  ASSERT_TRUE(Rig::await([&] {
+    rig->settle();
+    for (auto frame = rig->clients->take(); !frame.empty(); frame = rig->clients->take())
+      acks += type_of(frame) == MessageType::ack ? 1 : 0;
+    return acks == waiting;
+  })) << acks;
+  EXPECT_EQ(rig->imbalance(1), "");
+  restart();
+  EXPECT_EQ(status().leases, waiting);
+}
+
 TEST_F(NativePipeline, ManyJournalsBecomeASnapshot) {
   for (int start = 0; start < 12; ++start) {
     restart();
