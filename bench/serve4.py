@@ -52,6 +52,7 @@ engine = "native"
 BUFFERS = """
 [dataplane]
 buffers = 65536
+memory_mib = 512
 """
 PORT = """
 [[port]]
