@@ -40,7 +40,6 @@ def connected(half):
 def test_answers_of_all_members_are_cut(site, say):
     """Each member hears the active appliance, and none is heard: what it asks of one after the other must not keep the
     session alive for the other appliance's wait."""
-    active = site.active_half("red")
     for process in site.etcds:  # so that it turns to the next one
         process.popen.send_signal(signal.SIGSTOP)
         time.sleep(1)

@@ -100,7 +100,7 @@ def test_dpdk_driver_port(site):
 
 
 def test_perfdhcp_2000_a_second(site):
-    """perfdhcp, 2,000 DORA/s for 10 s: nothing dropped anywhere. What takes long is not lost: the disk may pause."""
+    """perfdhcp, 2,000 DORA/s for 10 s: nothing dropped anywhere."""
     lab, router = site.lab, site.router
     load = lab.netns("load")
     lab.veth(router.switch, "load", load, "eth0", "02:00:00:00:05:01")
@@ -108,8 +108,8 @@ def test_perfdhcp_2000_a_second(site):
     run("ip", "-n", load, "addr", "add", f"{LOAD}/16", "dev", "eth0")
     before = site.appliance.counters("red")
     with quiet():
-        done = run(*in_netns(load), "perfdhcp", "-4", "-r", "2000", "-p", "10", "-W", "5000000", "-d", "5", "-R", "20000",
-                   "-l", "eth0", "10.0.0.1", check=False, timeout=120)
+        done = run(*in_netns(load), "perfdhcp", "-4", "-r", "2000", "-p", "10", "-W", "500000", "-R", "20000", "-l",
+                   "eth0", "10.0.0.1", check=False, timeout=120)
     drops = [int(n) for n in re.findall(r"^drops: (\d+)", done.stdout, re.MULTILINE)]
     sent = [int(n) for n in re.findall(r"^sent packets: (\d+)", done.stdout, re.MULTILINE)]
     assert len(drops) == 2 and sum(drops) == 0, done.stdout + done.stderr

@@ -18,13 +18,8 @@
 namespace xk::test {
 namespace {
 
-// So long without an answer, and leases were given to who asked later: there is none. A disk that stands
-// still for a moment holds back what must be durable first, and that is no silence; nor does it stand still
-// for so long.
-constexpr std::uint64_t kSilenceNs = 400'000'000;
-constexpr std::uint64_t kStandstillNs = 15'000'000'000;
-constexpr std::size_t kWindow = 128;  // conversations at a time
-constexpr std::uint8_t kAck = 5;
+constexpr std::uint64_t kSilenceNs = 400'000'000;  // so long without an answer: there is none
+constexpr std::size_t kWindow = 128;               // conversations at a time
 constexpr Ip4 kServer{0x0a000001};
 constexpr Ip4 kForeignServer{0xc0000201};
 
@@ -312,9 +307,6 @@ class Conversations {
     Talk& talk = found->second;
     talk.server_mac = reply->source_mac;
     if (talk.address.is_zero()) talk.address = reply->ip4(kYiaddrAt);
-    const bool first_lease =
-        talk.step <= 1 && std::strcmp(kinds().at(talk.kind)[talk.step].name, "select") == 0;
-    if (first_lease && reply->type() == kAck) given_ns_ = std::max(given_ns_, talk.asked_ns);
     say(talk, describe(talk, *reply));
     ++talk.step;
     go_on(talk);
@@ -322,9 +314,7 @@ class Conversations {
 
   void give_up() {
     const std::uint64_t now = gen::now_ns();
-    for (; !waiting_.empty(); waiting_.pop_front()) {
-      const std::uint64_t asked = waiting_.front().second;
-      if (asked + (given_ns_ > asked ? kSilenceNs : kStandstillNs) >= now) break;
+    for (; !waiting_.empty() && waiting_.front().second + kSilenceNs < now; waiting_.pop_front()) {
       const auto found = talks_.find(waiting_.front().first);
       if (found == talks_.end() || found->second.asked_ns != waiting_.front().second) continue;
       say(found->second, "silence");
@@ -341,7 +331,6 @@ class Conversations {
   std::uint32_t begun_ = 0;
   std::map<std::uint32_t, Talk> talks_;  // under way
   std::deque<std::pair<std::uint32_t, std::uint64_t>> waiting_;
-  std::uint64_t given_ns_ = 0;  // when the latest of those asked who were given their first lease
 };
 
 }  // namespace
