@@ -100,7 +100,11 @@ def test_dpdk_driver_port(site):
 
 
 def test_perfdhcp_2000_a_second(site):
-    """perfdhcp, 2,000 DORA/s for 10 s: nothing dropped anywhere."""
+    """perfdhcp, 2,000 DORA/s for 10 s: nothing dropped anywhere, but by perfdhcp's own socket, if it does.
+
+    A disk that stands still for a moment holds ACKs back, and then they come at once: the 208 KiB of perfdhcp's socket
+    are full with some 270. What it did not take is counted by the kernel, and must be all that is missing.
+    """
     lab, router = site.lab, site.router
     load = lab.netns("load")
     lab.veth(router.switch, "load", load, "eth0", "02:00:00:00:05:01")
@@ -112,7 +116,10 @@ def test_perfdhcp_2000_a_second(site):
                    "eth0", "10.0.0.1", check=False, timeout=120)
     drops = [int(n) for n in re.findall(r"^drops: (\d+)", done.stdout, re.MULTILINE)]
     sent = [int(n) for n in re.findall(r"^sent packets: (\d+)", done.stdout, re.MULTILINE)]
-    assert len(drops) == 2 and sum(drops) == 0, done.stdout + done.stderr
+    names, values = (line.split()[1:] for line in run(*in_netns(load), "cat", "/proc/net/snmp").stdout.splitlines()
+                     if line.startswith("Udp:"))
+    overflowed = int(dict(zip(names, values))["RcvbufErrors"])
+    assert len(drops) == 2 and sum(drops) == overflowed, f"{overflowed} overflowed\n{done.stdout}{done.stderr}"
     assert min(sent) > 19_000, done.stdout
     wait_for(site.appliance.law_holds, "rx + copies = tx + drops")
     after = site.appliance.counters("red")
