@@ -81,7 +81,7 @@ int main(int argc, char** argv) {
   std::uint64_t revision = 0;
   write_journal(directory, 1, 0, kInSnapshot, revision);
   Clock::time_point start = Clock::now();
-  const JournalSnapshot snapshot = need(make_journal_snapshot(directory, 2, clock_now()));
+  const JournalSnapshot snapshot = need(make_journal_snapshot(directory, 2, clock_now(), 1));
   const double snapshot_s = seconds_since(start);
   remove_journals(directory, 2);
   write_journal(directory, 2, kInSnapshot - kInJournal / 2, kInJournal, revision);

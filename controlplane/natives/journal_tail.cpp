@@ -165,7 +165,7 @@ bool JournalTail::holds_position(const Fd& file, const TailPosition& from, std::
   const auto bytes = read_at(file, from.at);
   JournalRecord record;
   std::size_t size = 0;
-  if (!bytes || read_record(*bytes, record, size) != RecordRead::whole) return false;
+  if (!bytes || read_record(*bytes, record, size, header->salt) != RecordRead::whole) return false;
   behind = from.at + size;
   return record.revision == from.revision && sum_of(*bytes) == from.sum;
 }
@@ -190,7 +190,8 @@ bool JournalTail::is_whole(std::uint64_t snapshot) {
   if (bad_snapshots_.contains(snapshot)) return false;
   const Fd file = open_file(JournalFileKind::snapshot, snapshot);
   if (!file) return false;
-  if (header_of(file, JournalFileKind::snapshot, snapshot) && whole_records(file)) return true;
+  const auto header = header_of(file, JournalFileKind::snapshot, snapshot);
+  if (header && whole_records(file, header->salt)) return true;
   if (bad_snapshots_.size() == kFilesMax) bad_snapshots_.clear();
   bad_snapshots_.insert(snapshot);
   tell_(name_of(JournalFileKind::snapshot, snapshot) +
@@ -203,7 +204,7 @@ bool JournalTail::whole_above(const Files& files, std::uint64_t number) {
   return std::any_of(above, files.snapshots.end(), [this](std::uint64_t each) { return is_whole(each); });
 }
 
-bool JournalTail::whole_records(const Fd& file) {
+bool JournalTail::whole_records(const Fd& file, std::uint32_t salt) {
   std::uint64_t offset = kJournalHeaderSize;
   std::uint64_t count = 0;
   for (;;) {
@@ -212,7 +213,7 @@ bool JournalTail::whole_records(const Fd& file) {
     std::size_t at = 0;
     JournalRecord record;
     std::size_t size = 0;
-    while (read_record(bytes->subspan(at), record, size) == RecordRead::whole) {
+    while (read_record(bytes->subspan(at), record, size, salt) == RecordRead::whole) {
       if (record.kind == RecordKind::end) return record.address.value == static_cast<std::uint32_t>(count);
       at += size;
       ++count;
@@ -252,7 +253,7 @@ std::expected<JournalTail::Look, Error> JournalTail::look_at_snapshot(const Take
   std::size_t at = 0;
   JournalRecord record;
   std::size_t size = 0;
-  while (read_record(bytes->subspan(at), record, size) == RecordRead::whole) {
+  while (read_record(bytes->subspan(at), record, size, header_.salt) == RecordRead::whole) {
     at += size;
     if (record.kind != RecordKind::end) {
       take(record);
@@ -302,7 +303,7 @@ std::size_t JournalTail::take_records(Bytes bytes, const Take& take, RecordRead&
   JournalRecord record;
   std::size_t size = 0;
   for (;;) {
-    rest = read_record(bytes.subspan(at), record, size);
+    rest = read_record(bytes.subspan(at), record, size, header_.salt);
     if (rest != RecordRead::whole) return at;
     if (record.kind != RecordKind::end) take(record);
     if (record.revision >= taken_.revision) {
@@ -323,7 +324,7 @@ bool JournalTail::pass_over(Bytes rest, RecordRead why, bool last) {
   if (length >= kRecordFixedSize && length < rest.size()) {
     JournalRecord record;
     std::size_t size = 0;
-    if (read_record(rest.subspan(length), record, size) == RecordRead::whole &&
+    if (read_record(rest.subspan(length), record, size, header_.salt) == RecordRead::whole &&
         record.revision > taken_.revision) {
       lose(length, "a record is damaged");
       return true;

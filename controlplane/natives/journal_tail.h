@@ -71,7 +71,7 @@ class JournalTail {
                                                               std::uint64_t number) const;
   // Whether all of it can be read; what cannot is told once.
   [[nodiscard]] bool is_whole(std::uint64_t snapshot);
-  [[nodiscard]] bool whole_records(const Fd& file);
+  [[nodiscard]] bool whole_records(const Fd& file, std::uint32_t salt);
   // Whether there is a whole snapshot with a higher number.
   [[nodiscard]] bool whole_above(const Files& files, std::uint64_t number);
   [[nodiscard]] std::expected<void, Error> open_start();

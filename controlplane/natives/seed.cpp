@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <array>
+#include <random>
 #include <vector>
 
 #include "controlplane/natives/convert.h"
@@ -29,10 +30,10 @@ class SnapshotFile {
 
   // Nothing of it may be wrong: the texts fit.
   void add(const JournalRecord& record) {
-    std::size_t size = encode_record(record, MutableBytes(buffer_).subspan(used_));
+    std::size_t size = encode_record(record, MutableBytes(buffer_).subspan(used_), salt_);
     if (size == 0) {
       flush();
-      size = encode_record(record, MutableBytes(buffer_));
+      size = encode_record(record, MutableBytes(buffer_), salt_);
     }
     used_ += size;
   }
@@ -45,8 +46,11 @@ class SnapshotFile {
     end.address = Ip4{static_cast<std::uint32_t>(records)};
     add(end);
     flush();
-    const auto header = encode_journal_header(
-        {.kind = JournalFileKind::snapshot, .number = kNumber, .revision = records, .clock = clock});
+    const auto header = encode_journal_header({.kind = JournalFileKind::snapshot,
+                                               .number = kNumber,
+                                               .revision = records,
+                                               .clock = clock,
+                                               .salt = salt_});
     good_ =
         good_ && ::pwrite(fd_.get(), header.data(), header.size(), 0) == static_cast<ssize_t>(header.size());
     if (!good_ || ::fsync(fd_.get()) != 0 ||
@@ -72,6 +76,7 @@ class SnapshotFile {
   std::string name_;
   Fd fd_;
   bool good_ = false;
+  std::uint32_t salt_ = std::random_device{}();
   std::vector<std::uint8_t> buffer_;
   std::size_t used_ = 0;
 };

@@ -70,7 +70,7 @@ std::array<std::uint8_t, kJournalHeaderSize> encode_journal_header(const Journal
   put.number(header.clock.boot_ms);
   put.number(header.clock.wall_ms);
   put.number(header.clock.engine_ms);
-  put.number(std::uint32_t{0});
+  put.number(header.salt);
   put.number(crc32c(Bytes(bytes).first(kJournalHeaderSize - 4)));
   return bytes;
 }
@@ -97,6 +97,7 @@ std::expected<JournalHeader, Error> decode_journal_header(Bytes bytes) {
   header.clock.boot_ms = take.number<std::uint64_t>();
   header.clock.wall_ms = take.number<std::uint64_t>();
   header.clock.engine_ms = take.number<std::uint64_t>();
+  header.salt = take.number<std::uint32_t>();
   return header;
 }
 
@@ -136,7 +137,7 @@ std::size_t record_size(const JournalRecord& record) {
   return size;
 }
 
-std::size_t encode_record(const JournalRecord& record, MutableBytes out) {
+std::size_t encode_record(const JournalRecord& record, MutableBytes out, std::uint32_t salt) {
   const std::size_t size = record_size(record);
   if (size == 0 || size > out.size()) return 0;
   Put put(out.data() + 4);
@@ -154,18 +155,18 @@ std::size_t encode_record(const JournalRecord& record, MutableBytes out) {
   for (const std::string_view text : texts) put.number(static_cast<std::uint8_t>(text.size()));
   put.number(std::uint8_t{0});
   for (const std::string_view text : texts) put.bytes(text.data(), text.size());
-  Put(out.data()).number(crc32c(out.subspan(4, size - 4)));
+  Put(out.data()).number(crc32c(out.subspan(4, size - 4), salt));
   return size;
 }
 
-RecordRead read_record(Bytes bytes, JournalRecord& record, std::size_t& size) {
+RecordRead read_record(Bytes bytes, JournalRecord& record, std::size_t& size, std::uint32_t salt) {
   if (bytes.size() < 6) return RecordRead::short_of;
   Take take(bytes.data());
   const auto sum = take.number<std::uint32_t>();
   const auto length = take.number<std::uint16_t>();
   if (length < kRecordFixedSize || length > kRecordSizeMax) return RecordRead::damaged;
   if (length > bytes.size()) return RecordRead::short_of;
-  if (sum != crc32c(bytes.subspan(4, length - 4u))) return RecordRead::damaged;
+  if (sum != crc32c(bytes.subspan(4, length - 4u), salt)) return RecordRead::damaged;
   const auto kind = take.number<std::uint8_t>();
   const auto cause = take.number<std::uint8_t>();
   if (kind < static_cast<std::uint8_t>(RecordKind::leased) ||

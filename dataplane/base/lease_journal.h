@@ -41,6 +41,9 @@ struct JournalHeader {
   std::uint64_t number = 0;
   std::uint64_t revision = 0;  // of the last record before this file; of a snapshot: the last it holds
   EngineClock clock;
+  // In the check sums of the file's records, and known to nobody outside: no client can write what recovery
+  // takes for a record into its name.
+  std::uint32_t salt = 0;
   friend bool operator==(const JournalHeader&, const JournalHeader&) = default;
 };
 inline constexpr std::size_t kJournalHeaderSize = 80;  // bytes
@@ -99,15 +102,17 @@ inline constexpr std::size_t kRecordSizeMax = kRecordFixedSize + 5 * 255;  // by
 
 // Bytes that it takes, or 0: a text is too long.
 [[nodiscard]] std::size_t record_size(const JournalRecord& record);
-// Writes it and returns its bytes; 0: out has no room, or a text is too long.
-[[nodiscard]] std::size_t encode_record(const JournalRecord& record, MutableBytes out);
+// Writes it and returns its bytes; 0: out has no room, or a text is too long. salt: JournalHeader's.
+[[nodiscard]] std::size_t encode_record(const JournalRecord& record, MutableBytes out,
+                                        std::uint32_t salt = 0);
 
 enum class RecordRead : std::uint8_t {
   whole,
   short_of,  // bytes end inside it: more may come
-  damaged,   // its check sum or a length is wrong
+  damaged,   // its check sum or a length is wrong, or the salt is another
 };
 // The record at the beginning of bytes; size is what it takes there. Texts are borrowed from bytes.
-[[nodiscard]] RecordRead read_record(Bytes bytes, JournalRecord& record, std::size_t& size);
+[[nodiscard]] RecordRead read_record(Bytes bytes, JournalRecord& record, std::size_t& size,
+                                     std::uint32_t salt = 0);
 
 }  // namespace xk

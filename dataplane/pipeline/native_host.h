@@ -80,9 +80,9 @@ struct NativeHost {
   }
   static constexpr std::size_t kProbesMax = 256;
 
-  // addresses: of its pools.
-  NativeHost(VrfId id, std::string folder, HashKey key, std::uint64_t addresses)
-      : vrf(id), directory(std::move(folder)), engine(key), records(addresses) {}
+  // addresses: of its pools. salt: of its journals.
+  NativeHost(VrfId id, std::string folder, HashKey key, std::uint64_t addresses, std::uint32_t salt)
+      : vrf(id), directory(std::move(folder)), engine(key), records(addresses, salt) {}
 
   const VrfId vrf;
   const std::string directory;

@@ -25,7 +25,7 @@ constexpr std::size_t kEndedMax = 16;
 constexpr std::size_t kJournalsMax = 8;
 
 // The revision of the last of whole records.
-std::uint64_t last_revision(Bytes records) {
+std::uint64_t last_revision(Bytes records, std::uint32_t salt) {
   JournalRecord record;
   std::size_t size = 0;
   std::size_t at = 0;
@@ -34,7 +34,7 @@ std::uint64_t last_revision(Bytes records) {
     last = at;
     at += std::size_t{records[at + 4]} | std::size_t{records[at + 5]} << 8;
   }
-  return read_record(records.subspan(last), record, size) == RecordRead::whole ? record.revision : 0;
+  return read_record(records.subspan(last), record, size, salt) == RecordRead::whole ? record.revision : 0;
 }
 
 EngineClock engine_clock(const MachineTime& now, std::uint64_t clock_ms) {
@@ -174,7 +174,7 @@ void NativeKeeper::gather(Kept& kept) const {
     const Bytes records = kept.host->records.peek();
     if (records.empty()) return;
     kept.backlog.insert(kept.backlog.end(), records.begin(), records.end());
-    kept.revision = last_revision(records);
+    kept.revision = last_revision(records, kept.host->records.salt());
     kept.host->records.take(records.size());
   }
 }
@@ -248,7 +248,8 @@ std::expected<void, Error> NativeKeeper::begin_journal(Kept& kept) {
                                       JournalHeader{.kind = JournalFileKind::journal,
                                                     .number = number,
                                                     .revision = kept.host->durable.load(),
-                                                    .clock = engine_clock(now, kept.host->clock_ms.load())});
+                                                    .clock = engine_clock(now, kept.host->clock_ms.load()),
+                                                    .salt = kept.host->records.salt()});
   if (!writer) return std::unexpected(std::move(writer.error()));
   kept.ended.push_back({number - 1, kept.host->durable.load()});
   kept.writer = std::move(*writer);
@@ -370,7 +371,7 @@ void NativeKeeper::recover(const KeptPointer& kept) {
 // Where it cannot be made there are more journals to read: no more than that.
 void NativeKeeper::make_snapshot(const KeptPointer& kept, std::uint64_t number) {
   const EngineClock clock = engine_clock(machine_time(), kept->host->clock_ms.load());
-  const auto made = make_journal_snapshot(kept->host->directory, number, clock);
+  const auto made = make_journal_snapshot(kept->host->directory, number, clock, kept->host->records.salt());
   const std::lock_guard lock(kept->mutex);
   kept->snapshotting = false;
   if (!made) {

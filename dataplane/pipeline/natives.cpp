@@ -60,7 +60,8 @@ std::vector<std::shared_ptr<NativeHost>> Pipeline::arrange_natives(Generation& g
     hosts.push_back(found != native_hosts_.end()
                         ? *found
                         : std::make_shared<NativeHost>(native.vrf, native.directory, random_key(),
-                                                       addresses_of(generation.plans.back()->plan)));
+                                                       addresses_of(generation.plans.back()->plan),
+                                                       static_cast<std::uint32_t>(random_key().first)));
     const NativeLane lane{hosts.back().get(), generation.plans.back().get()};
     generation.natives[native.vrf.value] = lane;
     generation.loops[owner[native.vrf.value]].natives.push_back(lane);

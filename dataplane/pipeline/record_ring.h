@@ -18,9 +18,10 @@ class RecordRing {
   // What 100,000 clients a second leave in half a second, in which a disk may not answer.
   static constexpr std::uint64_t kBytesMax = std::uint64_t{8} << 20;
   // For a VRF with so many addresses. A record that does not fit the end goes to the beginning: the room it
-  // leaves is marked.
-  explicit RecordRing(std::uint64_t addresses)
-      : size_(std::bit_ceil(std::clamp(addresses * kBytesOfAddress, kBytesMin, kBytesMax))),
+  // leaves is marked. salt: of the journals that the records are for.
+  RecordRing(std::uint64_t addresses, std::uint32_t salt)
+      : salt_(salt),
+        size_(std::bit_ceil(std::clamp(addresses * kBytesOfAddress, kBytesMin, kBytesMax))),
         bytes_(std::make_unique_for_overwrite<std::uint8_t[]>(size_)) {}
 
   // ---- the loop ----
@@ -38,7 +39,7 @@ class RecordRing {
       head += size_ - at;
       at = 0;
     }
-    head += encode_record(record, MutableBytes(bytes_.get() + at, kRecordSizeMax));
+    head += encode_record(record, MutableBytes(bytes_.get() + at, kRecordSizeMax), salt_);
     head_.store(head, std::memory_order_release);
   }
 
@@ -63,7 +64,9 @@ class RecordRing {
   void take(std::size_t bytes) {
     tail_.store(tail_.load(std::memory_order_relaxed) + bytes, std::memory_order_release);
   }
-  // Both: whether nothing waits.
+  // Both.
+  [[nodiscard]] std::uint32_t salt() const { return salt_; }
+  // Whether nothing waits.
   [[nodiscard]] bool empty() const {
     return head_.load(std::memory_order_acquire) == tail_.load(std::memory_order_acquire);
   }
@@ -81,6 +84,7 @@ class RecordRing {
     return at;
   }
 
+  const std::uint32_t salt_;
   const std::uint64_t size_;
   std::unique_ptr<std::uint8_t[]> bytes_;
   alignas(64) std::atomic<std::uint64_t> head_{0};

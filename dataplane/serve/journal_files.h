@@ -45,14 +45,15 @@ struct Recovered {
     const std::function<void(const JournalRecord&)>& take);
 
 // Makes a snapshot of all journals below number and the snapshot before them, and removes that one. The
-// journals stay.
+// journals stay. salt: JournalHeader's.
 struct JournalSnapshot {
   std::uint64_t bytes = 0;
   std::string remarks;  // as Recovered has them
 };
 [[nodiscard]] std::expected<JournalSnapshot, Error> make_journal_snapshot(const std::string& directory,
                                                                           std::uint64_t number,
-                                                                          const EngineClock& clock);
+                                                                          const EngineClock& clock,
+                                                                          std::uint32_t salt);
 // Removes the journals below number. Errors do not matter: they are removed the next time.
 void remove_journals(const std::string& directory, std::uint64_t below);
 

@@ -92,7 +92,7 @@ std::expected<FileRead, Error> read_file(const std::string& name, JournalFileNam
   while (at < bytes.size()) {
     JournalRecord record;
     std::size_t size = 0;
-    if (read_record(bytes.subspan(at), record, size) == RecordRead::whole) {
+    if (read_record(bytes.subspan(at), record, size, header->salt) == RecordRead::whole) {
       at += size;
       if (record.kind == RecordKind::end) {
         read.ended = record.address.value == (count & 0xffffffffu);
@@ -103,7 +103,9 @@ std::expected<FileRead, Error> read_file(const std::string& name, JournalFileNam
       continue;
     }
     const std::size_t from = at++;
-    while (at < bytes.size() && read_record(bytes.subspan(at), record, size) != RecordRead::whole) ++at;
+    while (at < bytes.size() &&
+           read_record(bytes.subspan(at), record, size, header->salt) != RecordRead::whole)
+      ++at;
     if (at < bytes.size())
       remarks.add(name + ": bytes " + std::to_string(from) + " to " + std::to_string(at - 1) +
                   " are damaged and were left out");
@@ -173,6 +175,12 @@ std::expected<Recovered, Error> recover_journals(const std::string& directory, c
 
 namespace {
 
+// A file that is read, and the salt of its records.
+struct Source {
+  Mapped mapped;
+  std::uint32_t salt = 0;
+};
+
 // Where the last record of an address is.
 struct Found {
   std::uint32_t address = 0;
@@ -229,12 +237,6 @@ class SnapshotFile {
   std::uint64_t bytes_ = 0;
 };
 
-Bytes record_at(Bytes file, std::uint64_t offset, JournalRecord& record) {
-  std::size_t size = 0;
-  static_cast<void>(read_record(file.subspan(offset), record, size));
-  return file.subspan(offset, size);
-}
-
 // The last of each address, in the order of addresses.
 void keep_last(std::vector<Found>& found) {
   std::ranges::sort(found);
@@ -245,36 +247,42 @@ void keep_last(std::vector<Found>& found) {
 }
 
 std::expected<std::uint64_t, Error> write_snapshot(SnapshotFile file, const JournalHeader& header,
-                                                   const std::vector<Mapped>& files,
+                                                   const std::vector<Source>& files,
                                                    const std::vector<Found>& found) {
   if (auto added = file.add(encode_journal_header(header)); !added)
     return std::unexpected(std::move(added.error()));
   std::uint64_t count = 0;
+  std::array<std::uint8_t, kRecordSizeMax> bytes{};
+  const auto add = [&](const JournalRecord& record) {
+    return file.add(Bytes(bytes).first(encode_record(record, bytes, header.salt)));
+  };
   for (const Found& each : found) {
+    const Source& source = files[each.file];
     JournalRecord record;
-    const Bytes bytes = record_at(files[each.file].bytes(), each.offset, record);
+    std::size_t size = 0;
+    static_cast<void>(read_record(source.mapped.bytes().subspan(each.offset), record, size, source.salt));
     if (record.kind == RecordKind::free) continue;
     ++count;
-    if (auto added = file.add(bytes); !added) return std::unexpected(std::move(added.error()));
+    if (auto added = add(record); !added) return std::unexpected(std::move(added.error()));
   }
   JournalRecord end;
   end.kind = RecordKind::end;
   end.revision = header.revision;
   end.address.value = static_cast<std::uint32_t>(count);
-  std::array<std::uint8_t, kRecordFixedSize> bytes{};
-  static_cast<void>(encode_record(end, bytes));
-  if (auto added = file.add(bytes); !added) return std::unexpected(std::move(added.error()));
+  if (auto added = add(end); !added) return std::unexpected(std::move(added.error()));
   return file.finish();
 }
 
 }  // namespace
 
 std::expected<JournalSnapshot, Error> make_journal_snapshot(const std::string& directory,
-                                                            std::uint64_t number, const EngineClock& clock) {
+                                                            std::uint64_t number, const EngineClock& clock,
+                                                            std::uint32_t salt) {
   const auto folder = list_journal_folder(directory);
   if (!folder) return std::unexpected(folder.error());
-  JournalHeader header{.kind = JournalFileKind::snapshot, .number = number, .revision = 0, .clock = clock};
-  std::vector<Mapped> files;
+  JournalHeader header{
+      .kind = JournalFileKind::snapshot, .number = number, .revision = 0, .clock = clock, .salt = salt};
+  std::vector<Source> files;
   std::vector<Found> found;
   Remarks remarks;
   for (const JournalFileName& name : files_of(*folder, number)) {
@@ -289,7 +297,7 @@ std::expected<JournalSnapshot, Error> make_journal_snapshot(const std::string& d
         });
     if (!read) return std::unexpected(std::move(read.error()).in(directory));
     if (read->header) header.revision = std::max(header.revision, read->header->revision);
-    files.push_back(std::move(*mapped));
+    files.push_back({std::move(*mapped), read->header ? read->header->salt : 0});
   }
   keep_last(found);
   auto file = SnapshotFile::create(directory, number);

@@ -1,12 +1,14 @@
 // The journal of a native engine. A record that is read is written again as the same; a folder whose files
 // are anything is followed to an end, and what is taken of it once is taken again after a restart in the
-// middle.
+// middle. What the dataplane recovers of it, it also recovers of the snapshot that it makes of it.
 #include <stdlib.h>
 
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include "controlplane/natives/convert.h"
 #include "controlplane/natives/journal_tail.h"
 #include "controlplane/natives/position.h"
+#include "dataplane/serve/journal_files.h"
 
 namespace {
 
@@ -88,6 +91,32 @@ void follow_as_files(std::string_view bytes) {
   again.conclude();
 }
 
+// What an address came to.
+using Leases = std::map<std::uint32_t, std::pair<RecordKind, std::uint64_t>>;
+
+std::optional<Leases> recover(const std::string& path) {
+  Leases leases;
+  const auto recovered = recover_journals(path, {}, [&](const JournalRecord& record) {
+    leases[record.address.value] = {record.kind, record.revision};
+  });
+  if (!recovered) return std::nullopt;
+  std::erase_if(leases, [](const auto& lease) { return lease.second.first == RecordKind::free; });
+  return leases;
+}
+
+void recover_as_files(std::string_view bytes) {
+  static const Folder folder;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path))
+    std::filesystem::remove(entry.path());
+  folder.write(JournalFileKind::journal, 1, header(JournalFileKind::journal, 1) + std::string(bytes));
+  folder.write(JournalFileKind::journal, 2, bytes);
+  const auto before = recover(folder.path);
+  const auto snapshot = make_journal_snapshot(folder.path, 3, {}, 7);
+  if (before.has_value() != snapshot.has_value()) std::abort();
+  remove_journals(folder.path, 3);
+  if (before && recover(folder.path) != before) std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -99,5 +128,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   static_cast<void>(decode_journal_header({data, size}));
   follow_as_files(text);
+  recover_as_files(text);
   return 0;
 }

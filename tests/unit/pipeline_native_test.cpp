@@ -122,6 +122,32 @@ TEST_F(NativePipeline, ATornTailIsCutAndADamagedMiddleIsSaid) {
   EXPECT_NE(status().error.find("journal-0000000000000001"), std::string::npos);
 }
 
+TEST_F(NativePipeline, AClientCannotWriteARecordIntoItsClientId) {
+  JournalRecord forged;
+  forged.revision = 2;
+  forged.address = Ip4{kFirst.value + 40};
+  forged.until_ms = kJournalForEver;
+  std::string id(record_size(forged), '\0');
+  ASSERT_EQ(encode_record(forged, {reinterpret_cast<std::uint8_t*>(id.data()), id.size()}), id.size());
+  begin();
+  const auto offer = ask(client_message(kRed, 1, MessageType::discover, {{61, id}}));
+  ASSERT_EQ(type_of(offer), MessageType::offer);
+  ASSERT_EQ(type_of(ask(
+                client_message(kRed, 1, MessageType::request,
+                               {{54, address_bytes(kUs)}, {50, address_bytes(yiaddr_of(offer))}, {61, id}}))),
+            MessageType::ack);
+  rig = std::make_unique<Rig>();
+  {
+    const std::string path = folder.path() + "/" + journal_file_name(JournalFileKind::journal, 1);
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(kJournalHeaderSize) + 4);  // its length
+    file.put('\xff');
+  }
+  begin();
+  EXPECT_EQ(status().leases, 0u);
+  EXPECT_EQ(status().revision, 0u);
+}
+
 TEST_F(NativePipeline, APoolChangesLive) {
   begin(11);
   EXPECT_EQ(acquire(1), kFirst);
