@@ -157,9 +157,11 @@ bool Loop::sleep() {
     timeout.tv_nsec = idle_.polled_sleep_ns(rte_rdtsc());
   }
   if (!view_->natives.empty()) {
-    const bool probes =
-        std::ranges::any_of(active_natives_, [](const auto* host) { return !host->probes.empty(); });
-    const long at_most = probes ? kProbeSleepNs : kNativeSleepNs;
+    long at_most = kNativeSleepNs;
+    for (const NativeHost* host : active_natives_) {
+      if (!host->probes.empty()) at_most = std::min(at_most, kProbeSleepNs);
+      if (!host->waiting.empty() && boot_ms_ < host->held_until_ms) at_most = kRetrySleepNs;
+    }
     timeout.tv_nsec = timed ? std::min(timeout.tv_nsec, at_most) : at_most;
     timed = true;
   }

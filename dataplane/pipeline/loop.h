@@ -164,6 +164,7 @@ class Loop {
   void forget_native(NativeHost& host, EngineTime now);
   [[nodiscard]] bool may_release(const NativeHost& host) const;
   bool release_waiting(NativeHost& host);
+  [[nodiscard]] bool send_released(NativeHost& host, TxBuffer& buffer, std::uint64_t released);
   void abandon(NativeHost& host);
   void begin_probe(rte_mbuf* mbuf, NativeHost& host, Ip4 address, EngineTime now);
   void hear_arp(rte_mbuf* mbuf, const Received& received, NativeHost& host);

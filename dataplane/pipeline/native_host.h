@@ -49,6 +49,11 @@ class WaitingReplies {
     --size_;
     return mbuf;
   }
+  // The first count of them are somebody else's now; next is the one behind them, or null.
+  void skip(std::size_t count, rte_mbuf* next) {
+    first_ = next;
+    size_ -= count;
+  }
 
  private:
   rte_mbuf* first_ = nullptr;
@@ -98,6 +103,7 @@ struct NativeHost {
   NativeEngine engine;
   std::uint64_t plan_serial = 0;
   WaitingReplies waiting;
+  std::uint64_t held_until_ms = 0;  // CLOCK_BOOTTIME: their port was full
   std::vector<Probe> probes;
   bool listed = false;  // something waits: it is in the loop's list
 

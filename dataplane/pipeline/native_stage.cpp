@@ -1,5 +1,6 @@
 // The part of a loop that serves VRFs of the native engine.
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "dataplane/pipeline/loop.h"
@@ -21,6 +22,8 @@ constexpr std::uint8_t kProbes = 2;
 constexpr std::uint64_t kProbeEveryMs = 100;
 // After so long no client waits for an answer any more.
 constexpr std::uint64_t kWaitingMs = 10'000;
+// Released answers of a VRF a turn: what comes in has its turn too.
+constexpr std::size_t kReleaseMax = 4 * kBurstMax;
 
 EngineTime engine_time(const NativeHost& host, std::uint64_t boot_ms) {
   return {boot_ms + host.clock_ms.load(std::memory_order_relaxed)};
@@ -203,7 +206,7 @@ void Loop::forget_native(NativeHost& host, EngineTime now) {
 
 // Whether an answer that waits may go; asked before the loop sleeps, too.
 bool Loop::may_release(const NativeHost& host) const {
-  if (host.waiting.empty()) return false;
+  if (host.waiting.empty() || boot_ms_ < host.held_until_ms) return false;
   const NativeLane lane = native_lane(host.vrf);
   if (lane.host != &host) return false;
   const NativeVrf& native = lane.plan->plan.native();
@@ -211,25 +214,57 @@ bool Loop::may_release(const NativeHost& host) const {
          host.state.load(std::memory_order_acquire) == NativeState::failing;
 }
 
+// A burst of the answers that may go, of those that leave by the same port. False: the port takes no more of
+// them for now; they wait on, and nothing of it is lost.
+bool Loop::send_released(NativeHost& host, TxBuffer& buffer, std::uint64_t released) {
+  flush_buffer(buffer);
+  const PortId port = waiting_of(host.waiting.front()).port;
+  rte_mbuf* next = host.waiting.front();
+  while (next != nullptr && buffer.count < kBurstMax) {
+    const WaitingReply& reply = waiting_of(next);
+    if (reply.revision > released || reply.port != port) break;
+    buffer.counted[buffer.count] = {reply.counted, PacketKind::reply};
+    buffer.packets[buffer.count++] = next;
+    next = reply.next;
+  }
+  const std::uint16_t count = std::exchange(buffer.count, std::uint16_t{0});
+  const std::uint16_t sent = buffer.queue->tx_burst(std::span(buffer.packets.data(), count));
+  count_sent(buffer, sent);
+  host.waiting.skip(sent, sent == count ? next : buffer.packets[sent]);
+  return sent == count;
+}
+
 bool Loop::release_waiting(NativeHost& host) {
-  if (host.waiting.empty()) return false;
+  if (host.waiting.empty() || boot_ms_ < host.held_until_ms) return false;
   const NativeVrf& native = native_lane(host.vrf).plan->plan.native();
-  const std::uint64_t released = released_revision(host, native);
   const bool failing = host.state.load(std::memory_order_acquire) == NativeState::failing;
+  const std::uint64_t released = failing && native.available ? std::numeric_limits<std::uint64_t>::max()
+                                                             : released_revision(host, native);
   bool worked = false;
-  while (!host.waiting.empty()) {
+  const std::size_t least = host.waiting.size() - std::min(host.waiting.size(), kReleaseMax);
+  while (host.waiting.size() > least) {
     const WaitingReply reply = waiting_of(host.waiting.front());
-    const bool good = reply.revision <= released || (failing && native.available);
-    if (!good && !failing && boot_ms_ < reply.until_ms) break;
-    rte_mbuf* const mbuf = host.waiting.pop();
+    const bool good = reply.revision <= released;
+    const bool late = boot_ms_ >= reply.until_ms;
+    if (!good && !failing && !late) break;
     worked = true;
+    RuntimePort* const port = generation_->port_of_id[reply.port.value];
+    TxBuffer* const buffer = port == nullptr ? nullptr : port->tx[index_ % port->tx.size()].get();
     if (!good) {
-      drop(mbuf, reply.counted, XK_SERVE_NOT_DURABLE);
-      continue;
+      drop(host.waiting.pop(), reply.counted, XK_SERVE_NOT_DURABLE);
+    } else if (buffer == nullptr || buffer->queue->gone()) {
+      drop(host.waiting.pop(), reply.counted, XK_TX_PORT_GONE);
+    } else if (buffer->loop != index_) {
+      send(host.waiting.pop(), *port, static_cast<std::uint16_t>(index_ % port->tx.size()), PacketKind::reply,
+           reply.counted);
+    } else if (!send_released(host, *buffer, released)) {
+      if (late) {
+        drop(host.waiting.pop(), reply.counted, XK_TX_QUEUE_FULL);
+      } else {
+        host.held_until_ms = boot_ms_ + 1;
+        break;
+      }
     }
-    Emission emission;
-    emission.port = reply.port;
-    send_to(mbuf, emission, PacketKind::reply, reply.counted);
   }
   return worked;
 }

@@ -339,6 +339,58 @@ TEST_F(NativePipeline, MoreAnswersThanMayWaitAreDroppedAndTheOthersGo) {
   EXPECT_EQ(status().leases, waiting);
 }
 
+TEST_F(NativePipeline, AnswersWaitForAFullPort) {
+  constexpr std::uint32_t kClients = 2000;
+  constexpr std::uint32_t kDepth = 100;
+  rig = std::make_unique<Rig>(std::vector<LoopPlacement>{}, 16384u, 8192u, kDepth);
+  Snapshot snapshot = native_snapshot(folder.path());
+  snapshot.vrfs[0].subnets[0].prefix = Prefix4{Ip4{0x0a000000}, 16};
+  snapshot.natives[0].pools[0].ranges[0].last = Ip4{0x0a00ff00};
+  snapshot.natives[0].reply_after = ReplyAfter::store;
+  publish(snapshot);
+  for (std::uint32_t client = 0; client < kClients; ++client)
+    ASSERT_TRUE(rig->clients->put(
+        client_message(kRed, client, MessageType::request,
+                       {{54, address_bytes(kUs)}, {50, address_bytes(Ip4{kFirst.value + client})}})));
+  rig->settle();
+  ASSERT_TRUE(Rig::await([&] { return status().revision == kClients; })) << status().revision;
+  rig->pipeline->note_stored(kRed, kClients);
+  std::vector<bool> has(kClients);
+  std::uint32_t acks = 0;
+  ASSERT_TRUE(Rig::await([&] {
+    rig->settle();
+    EXPECT_LE(rig->clients->sent(), kDepth);
+    for (auto frame = rig->clients->take(); !frame.empty(); frame = rig->clients->take()) {
+      EXPECT_EQ(type_of(frame), MessageType::ack);
+      const std::uint32_t client = yiaddr_of(frame).value - kFirst.value;
+      EXPECT_FALSE(has.at(client)) << client;
+      has[client] = true;
+      ++acks;
+    }
+    return acks == kClients;
+  })) << acks;
+  EXPECT_EQ(drops(), 0u);
+  EXPECT_EQ(rig->imbalance(1), "");
+}
+
+TEST_F(NativePipeline, AnswersOfAPortThatIsGoneAreNamed) {
+  Snapshot snapshot = native_snapshot(folder.path());
+  snapshot.natives[0].reply_after = ReplyAfter::store;
+  publish(snapshot);
+  for (std::uint32_t client = 0; client < 3; ++client)
+    ASSERT_TRUE(rig->clients->put(
+        client_message(kRed, client, MessageType::request,
+                       {{54, address_bytes(kUs)}, {50, address_bytes(Ip4{kFirst.value + client})}})));
+  rig->settle();
+  rig->clients->unplug();
+  rig->pipeline->note_stored(kRed, 3);
+  ASSERT_TRUE(Rig::await([&] {
+    rig->settle();
+    return rig->count(kRed, XK_TX_PORT_GONE) == 3;
+  }));
+  EXPECT_EQ(rig->imbalance(1), "");
+}
+
 TEST_F(NativePipeline, ManyJournalsBecomeASnapshot) {
   for (int start = 0; start < 12; ++start) {
     restart();
