@@ -591,6 +591,20 @@ void Daemon::look_at_servers() {
   if (!changes.empty()) event_watch_.served(*reconciler_, *machine_);
 }
 
+void Daemon::look_at_pools() {
+  const auto& vrfs = reconciler_->desired().snapshot.vrfs;
+  for (const auto& [id, requests] : pool_watch_.look(adapters_->dataplane->counters(), EventLoop::now_ms())) {
+    const auto vrf = std::ranges::find(vrfs, id, &VrfEntry::id);
+    if (vrf == vrfs.end()) continue;
+    events_.record(
+        {.level = EventLevel::warning,
+         .kind = event::kPoolExhausted,
+         .vrf = vrf->name,
+         .interface = {},
+         .text = "no address of its pools was free for " + std::to_string(requests) + " requests"});
+  }
+}
+
 void Daemon::housekeeping() {
   adapters_->dataplane->tick(EventLoop::now_ms());
   event_watch_.dataplane(adapters_->dataplane->status());
@@ -598,6 +612,7 @@ void Daemon::housekeeping() {
   on_keas();
   if (!keas_to_restart_.empty()) restart_keas({});
   look_at_servers();
+  look_at_pools();
   purge_what_ended();
   still_moving();
   if (auto timer = loop_->at(EventLoop::now_ms() + kHousekeepingMs, [this] { housekeeping(); })) {

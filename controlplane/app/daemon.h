@@ -22,6 +22,7 @@
 #include "controlplane/app/native_service.h"
 #include "controlplane/app/options.h"
 #include "controlplane/app/pause_service.h"
+#include "controlplane/app/pool_watch.h"
 #include "controlplane/app/purges.h"
 #include "controlplane/app/server_watch.h"
 #include "controlplane/app/static_service.h"
@@ -75,6 +76,7 @@ class Daemon {
   void look_at_ha();
   void look_at_keas();
   void look_at_servers();
+  void look_at_pools();
 
   Options options_;
   Model first_model_;
@@ -111,6 +113,7 @@ class Daemon {
   std::set<std::string> keas_to_restart_;                    // not possible yet
   std::pair<bool, std::uint32_t> dataplane_seen_{false, 0};  // connected, connects
   ServerWatch server_watch_;
+  PoolWatch pool_watch_;
 };
 
 }  // namespace xk::kead

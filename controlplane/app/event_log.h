@@ -55,6 +55,7 @@ inline constexpr std::string_view kNativeServing = "native_serving";
 inline constexpr std::string_view kNativeFailing = "native_failing";
 inline constexpr std::string_view kNativeRecovered = "native_recovered";
 inline constexpr std::string_view kNativeClosed = "native_closed";
+inline constexpr std::string_view kPoolExhausted = "pool_exhausted";
 inline constexpr std::string_view kHa = "ha";
 }  // namespace event
 

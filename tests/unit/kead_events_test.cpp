@@ -8,6 +8,7 @@
 #include "controlplane/app/event_log.h"
 #include "controlplane/app/event_watch.h"
 #include "controlplane/app/log.h"
+#include "controlplane/app/pool_watch.h"
 #include "tests/unit/kead_rig.h"
 
 namespace xk::kead {
@@ -26,6 +27,33 @@ std::vector<std::string> texts_of(const api::EventsView& view) {
   std::vector<std::string> texts;
   for (const api::EventView& event : view.events) texts.push_back(event.text);
   return texts;
+}
+
+// However many are turned away, the log has a line a minute.
+TEST(PoolWatch, TellsOnceAnInterval) {
+  PoolWatch watch;
+  const auto counted = [](std::uint64_t red, std::uint64_t blue) {
+    std::vector<VrfCounts> counts(2);
+    counts[0].vrf = VrfId{1};
+    counts[1].vrf = VrfId{2};
+    for (VrfCounts& each : counts) each.outcomes.resize(XK_OUTCOME_COUNT);
+    counts[0].outcomes[XK_SERVE_EXHAUSTED] = red;
+    counts[1].outcomes[XK_SERVE_EXHAUSTED] = blue;
+    return counts;
+  };
+  using Told = PoolWatch::Exhausted;
+  constexpr std::uint64_t kMinute = PoolWatch::kIntervalMs;
+  EXPECT_THAT(watch.look({VrfCounts{}}, 0), IsEmpty()) << "nothing was ever counted";
+  EXPECT_THAT(watch.look(counted(5, 0), 1000), ElementsAre(Told{VrfId{1}, 5}));
+  EXPECT_THAT(watch.look(counted(9, 0), 2000), IsEmpty());
+  EXPECT_THAT(watch.look(counted(900, 3), 1000 + kMinute - 1), ElementsAre(Told{VrfId{2}, 3}));
+  EXPECT_THAT(watch.look(counted(1000, 3), 1000 + kMinute), ElementsAre(Told{VrfId{1}, 995}));
+  EXPECT_THAT(watch.look(counted(1000, 3), 1000 + 3 * kMinute), IsEmpty()) << "nobody was turned away";
+  EXPECT_THAT(watch.look(counted(2, 3), 1000 + 4 * kMinute), ElementsAre(Told{VrfId{1}, 2}))
+      << "another dataplane";
+  PoolWatch next;
+  EXPECT_THAT(next.look(counted(5, 0), 0), IsEmpty()) << "told by the xdp-kead before";
+  EXPECT_THAT(next.look(counted(6, 0), 1000), ElementsAre(Told{VrfId{1}, 1}));
 }
 
 TEST(LogText, CannotEndItsQuotesOrItsLine) { EXPECT_EQ(quoted("a \"b\"\nc"), "a 'b' c"); }
