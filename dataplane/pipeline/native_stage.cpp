@@ -83,7 +83,8 @@ void Loop::serve_native(rte_mbuf* mbuf, const Received& received, Ahead& ahead) 
   if (ahead.fault != XK_OUTCOME_COUNT) return drop(mbuf, meta_of(mbuf).counted, ahead.fault);
   if (has_static_leases(*received.vrf) && request.type != MessageType::none) {
     Emission emission;
-    const auto verdict = answer_static(request, *forwarding_, *static_leases_, frame_room(spare_), emission);
+    const auto verdict =
+        answer_static(request, *forwarding_, *static_leases_, &lane.plan->plan, frame_room(spare_), emission);
     if (verdict) return finish(mbuf, *verdict, emission, PacketKind::reply);
   }
   if (!serves(lane.host->state.load(std::memory_order_acquire)))

@@ -1,11 +1,13 @@
 // DHCPLEASEQUERY (RFC 4388).
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "dataplane/base/text_bytes.h"
 #include "dataplane/dhcp/emit.h"
 #include "dataplane/serve/native_engine.h"
 #include "dataplane/serve/reply_message.h"
+#include "dataplane/serve/reply_parts.h"
 
 namespace xk {
 namespace {
@@ -58,7 +60,7 @@ void put_number(ByteWriter& writer, std::uint8_t code, std::uint32_t number) {
 }
 
 // What is known of a lease (RFC 4388 6.4.2).
-void write_lease(const NativeQuestion& question, const Holding& found, ByteWriter& more) {
+void write_lease(const NativeQuestion& question, const Holding& found, Bytes client_id, ByteWriter& more) {
   const Lease& lease = *found.latest;
   const EngineSeconds now_s = question.now_s;
   if (lease.until_s == kEngineForEver) {
@@ -76,10 +78,10 @@ void write_lease(const NativeQuestion& question, const Holding& found, ByteWrite
     put_number(more, option4::kRebindTime, rest(whole * 7 / 8));
   }
   put_number(more, kLastTransaction, now_s - std::min(now_s, lease.start_s));
-  if (const Bytes id = question.leases.client_id(lease); !id.empty()) {
+  if (!client_id.empty()) {
     more.u8(option4::kClientIdentifier);
-    more.u8(static_cast<std::uint8_t>(id.size()));
-    more.bytes(id);
+    more.u8(static_cast<std::uint8_t>(client_id.size()));
+    more.bytes(client_id);
   }
   if (found.count > 1) {
     more.u8(kAssociatedIp);
@@ -104,16 +106,24 @@ Verdict answer_lease_query(const NativeQuestion& question, MutableBytes out, Emi
                                                    : MessageType::lease_unknown;
   std::array<std::uint8_t, 512> more_bytes;
   ByteWriter more(more_bytes);
-  if (found.latest != nullptr) write_lease(question, found, more);
+  std::array<std::uint8_t, LeaseTexts::kMax> text_bytes;
+  LeaseTexts texts;
+  if (found.latest != nullptr) {
+    texts = question.leases.texts(*found.latest, text_bytes);
+    write_lease(question, found, texts.client_id, more);
+  }
   const AttachmentEntry& attachment = *request.received->attachment;
   Destination to;
   if (const Outcome fault = destination_of(request, type, {}, question.server_identifier, to);
       fault != XK_OUTCOME_COUNT)
     return Verdict::drop(fault);
-  const SubnetEntry* subnet =
-      found.latest == nullptr ? nullptr : subnet_of(question.plan.vrf(), found.latest->address);
-  std::array<Bytes, 1> layers;
-  if (subnet != nullptr) layers[0] = bytes_of(subnet->options);
+  std::optional<ReplyLayers> layers;
+  if (found.latest != nullptr)
+    if (const SubnetEntry* subnet = subnet_of(question.plan.vrf(), found.latest->address); subnet != nullptr)
+      layers.emplace(question.plan, *subnet, question.plan.pool_of(found.latest->address), 0);
+  // RFC 4388 6.4.2: who asks for option 82 means the client's.
+  const Bytes wanted = request.wanted();
+  const bool wants_agent = std::ranges::find(wanted, option4::kRelayAgentInformation) != wanted.end();
   const ReplyContent content{.type = type,
                              .request = request.message,
                              .address = {},
@@ -121,11 +131,12 @@ Verdict answer_lease_query(const NativeQuestion& question, MutableBytes out, Emi
                              .next_server = {},
                              .boot_file = {},
                              .times = {},
-                             .layers = layers,
+                             .layers = layers ? layers->all() : std::span<const Bytes>{},
                              .more = more.written(),
                              .wanted = request.wanted(),
                              .client_id = {},
-                             .agent = request.agent};
+                             .agent = wants_agent ? texts.agent : request.agent,
+                             .only_wanted = true};
   const PortEntry& port = *question.forwarding.port(attachment.port);
   const MutableBytes message = out.subspan(headers_size(attachment.outer, attachment.inner));
   const ReplySize size{.client_max = client_message_max(request.message_size),

@@ -110,7 +110,7 @@ void LeaseTable::extend(std::span<const Range4> ranges) {
     }
   }
   if (size_ == before) return;
-  ids_.resize(size_);
+  texts_.grow(size_);
   free_.grow(size_);
   expired_.grow(size_);
   for (std::uint32_t place = before; place < size_; ++place) free_.add(place);
@@ -122,7 +122,7 @@ void LeaseTable::extend(std::span<const Range4> ranges) {
 void LeaseTable::rehash() {
   const std::size_t buckets = std::bit_ceil(std::size_t{size_});
   by_client_.assign(buckets, 0);
-  by_mac_.assign(buckets, 0);
+  by_mac_.assign(std::max<std::size_t>(buckets / 2, 1), 0);
   bucket_mask_ = buckets - 1;
   for (std::uint32_t place = 0; place < size_; ++place)
     if (at(place).state != LeaseState::free) link(at(place));
@@ -192,12 +192,6 @@ const Lease* LeaseTable::next_of_mac(const Lease& lease) const {
   return nullptr;
 }
 
-Bytes LeaseTable::client_id(const Lease& lease) const {
-  if (lease.id_size == 0 || lease.id_size > kIdBytes) return {};
-  const std::uint32_t place = place_of(lease);
-  return Bytes(ids_[place]).first(lease.id_size);
-}
-
 // ---- changes -------------------------------------------------------------------------------------------
 
 void LeaseTable::count_state(LeaseState state, bool more) {
@@ -227,10 +221,11 @@ void LeaseTable::put(Lease& lease, const LeaseContent& content) {
     count(lease, false);
     if (!linked) unlink(lease);
     count_state(lease.state, false);
+    texts_.clear(place, lease.texts);
   }
   lease.state = content.state;
   lease.flags = content.flags;
-  lease.id_size = static_cast<std::uint8_t>(content.client_id.size());
+  lease.texts = texts_.put(place, {content.client_id, content.agent});
   lease.mac = content.mac;
   lease.client = content.client;
   lease.start_s = content.start_s;
@@ -239,8 +234,6 @@ void LeaseTable::put(Lease& lease, const LeaseContent& content) {
   lease.circuit = content.circuit;
   lease.attachment = content.attachment;
   lease.revision = content.revision;
-  if (!content.client_id.empty() && content.client_id.size() <= kIdBytes)
-    std::memcpy(ids_[place].data(), content.client_id.data(), content.client_id.size());
   if (!linked) link(lease);
   count_state(lease.state, true);
   count(lease, lease.state != LeaseState::declined);
@@ -254,6 +247,7 @@ void LeaseTable::clear(Lease& lease) {
   count_state(lease.state, false);
   const std::uint32_t place = place_of(lease);
   const Ip4 address = lease.address;
+  texts_.clear(place, lease.texts);
   lease = Lease{};
   lease.address = address;
   free_.add(place);
@@ -300,7 +294,7 @@ Lease* LeaseTable::next_free(const Range4& range, Ip4 from) { return next_in(fre
 Lease* LeaseTable::next_expired(const Range4& range, Ip4 from) { return next_in(expired_, range, from); }
 
 std::size_t LeaseTable::bytes() const {
-  return leases_.capacity() * sizeof(Lease) + ids_.capacity() * sizeof(IdBytes) +
+  return leases_.capacity() * sizeof(Lease) + texts_.bytes() +
          (by_client_.size() + by_mac_.size()) * sizeof(std::uint32_t) + free_.bytes() + expired_.bytes() +
          circuits_.bytes() + attachments_.bytes();
 }

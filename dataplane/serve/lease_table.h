@@ -13,6 +13,7 @@
 #include "dataplane/base/prefetch.h"
 #include "dataplane/base/types.h"
 #include "dataplane/serve/client_key.h"
+#include "dataplane/serve/lease_texts.h"
 #include "dataplane/serve/number_set.h"
 
 namespace xk {
@@ -36,10 +37,10 @@ struct alignas(64) Lease {
   Ip4 address{};
   LeaseState state = LeaseState::free;
   std::uint8_t flags = 0;
-  std::uint8_t id_size = 0;  // bytes of its client id; 0: known by its MAC
-  bool counted = false;      // in the counts of its circuit and attachment
+  bool counted = false;  // in the counts of its circuit and attachment
+  std::uint8_t unused = 0;
   Mac mac{};
-  std::uint16_t unused = 0;
+  TextSizes texts;  // of what is kept of its client id and its line
   ClientKey client{};
   EngineSeconds start_s = 0;      // the client's last transaction
   EngineSeconds until_s = 0;      // what the client was promised
@@ -59,6 +60,7 @@ struct LeaseContent {
   ClientKey client{};
   Mac mac{};
   Bytes client_id;
+  Bytes agent;  // content of the last option 82 that came with its messages
   EngineSeconds start_s = 0;
   EngineSeconds until_s = 0;
   EngineSeconds recorded_s = 0;
@@ -89,8 +91,6 @@ class GroupCounts {
 
 class LeaseTable {
  public:
-  static constexpr std::size_t kIdBytes = 31;  // of a client id that are kept; a longer one is not
-
   // Records for the addresses of these ranges, beside those there are: costs time by their number and that of
   // the leases. Pointers to leases end.
   void extend(std::span<const Range4> ranges);
@@ -105,8 +105,11 @@ class LeaseTable {
   [[nodiscard]] Lease* next_of(const Lease& lease);
   [[nodiscard]] const Lease* first_of(const Mac& mac) const;
   [[nodiscard]] const Lease* next_of_mac(const Lease& lease) const;
-  // Its client id, if it has one that is short enough to be kept; borrowed.
-  [[nodiscard]] Bytes client_id(const Lease& lease) const;
+  // Its client id and relay agent information, if it has them and they are kept (lease_texts.h).
+  [[nodiscard]] LeaseTexts texts(const Lease& lease,
+                                 std::span<std::uint8_t, LeaseTexts::kMax> scratch) const {
+    return texts_.get(place_of(lease), lease.texts, scratch);
+  }
   // What will be wanted of a client is fetched meanwhile: its buckets first, when they are there the first
   // lease in its bucket, and then the next.
   void prefetch(const ClientKey& client, const Mac& mac) const {
@@ -159,7 +162,6 @@ class LeaseTable {
   [[nodiscard]] const Lease& at(std::uint32_t place) const { return leases_[place]; }
 
  private:
-  using IdBytes = std::array<std::uint8_t, kIdBytes + 1>;
   // Addresses side by side and their records.
   struct Span {
     Ip4 first{};
@@ -171,7 +173,7 @@ class LeaseTable {
   [[nodiscard]] Lease* next_in(const NumberSet& set, const Range4& range, Ip4 from);
   [[nodiscard]] std::size_t bucket(const ClientKey& client) const { return client.low & bucket_mask_; }
   [[nodiscard]] std::size_t bucket(const Mac& mac) const {
-    return (mac.number() * 0x9e3779b97f4a7c15u >> 20) & bucket_mask_;
+    return (mac.number() * 0x9e3779b97f4a7c15u >> 20) & (bucket_mask_ >> 1);
   }
   void add_span(const Range4& range);
   void rehash();
@@ -184,8 +186,8 @@ class LeaseTable {
 
   std::vector<Span> spans_;  // by address
   HugeVector<Lease> leases_;
-  HugeVector<IdBytes> ids_;
-  HugeVector<std::uint32_t> by_client_{0}, by_mac_{0};
+  TextStore texts_;
+  HugeVector<std::uint32_t> by_client_{0}, by_mac_{0};  // there are half as many buckets of MACs
   std::size_t bucket_mask_ = 0;
   NumberSet free_, expired_;
   GroupCounts circuits_, attachments_;

@@ -1,5 +1,6 @@
 // Which classes a client is in.
 #include <algorithm>
+#include <array>
 
 #include "dataplane/base/text_bytes.h"
 #include "dataplane/serve/native_rules.h"
@@ -37,6 +38,13 @@ bool value_holds(const NativeCondition& condition, Bytes value) {
   return !value.empty() && holds(condition.match, text_of(value), condition.value);
 }
 
+// An option without a value is there, too.
+bool option_holds(const ServerRequest& request, const NativeCondition& condition) {
+  std::array<std::uint8_t, kOptionJoinedMax> scratch;
+  const auto value = find_option(request, condition.code, scratch);
+  return value && holds(condition.match, text_of(*value), condition.value);
+}
+
 // The line is found out once, and only for whom it matters.
 struct LazyLine {
   Line line;
@@ -61,7 +69,7 @@ bool condition_holds(const ServerRequest& request, const NativeCondition& condit
     case ConditionKind::mac:
       return value_holds(condition, request.chaddr.bytes);
     case ConditionKind::option:
-      return value_holds(condition, find_option(request, condition.code));
+      return option_holds(request, condition);
   }
   return false;
 }

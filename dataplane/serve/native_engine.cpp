@@ -146,6 +146,10 @@ void NativeEngine::commit(const NativeQuestion& question, const Decision& decisi
     return;
   }
   const bool same = lease.state == LeaseState::leased && lease.client == question.client;
+  std::array<std::uint8_t, LeaseTexts::kMax> text_bytes;
+  Bytes agent = question.request.agent;
+  // A renewal by unicast passes no relay: what the last one said still holds.
+  if (agent.empty() && same && lease.texts.agent != 0) agent = leases_.texts(lease, text_bytes).agent;
   describe(lease, RecordKind::leased, same ? RecordCause::renewed : RecordCause::committed, now,
            answer.record);
   describe_client(question, answer.record);
@@ -159,6 +163,7 @@ void NativeEngine::commit(const NativeQuestion& question, const Decision& decisi
                                   .client = question.client,
                                   .mac = question.request.chaddr,
                                   .client_id = question.request.client_id,
+                                  .agent = agent,
                                   .start_s = now.s(),
                                   .until_s = until_s,
                                   .recorded_s = recorded_s,
@@ -183,6 +188,7 @@ void NativeEngine::offer(const NativeQuestion& question, const Decision& decisio
                                   .client = question.client,
                                   .mac = question.request.chaddr,
                                   .client_id = question.request.client_id,
+                                  .agent = {},
                                   .start_s = question.now_s,
                                   .until_s = until_s,
                                   .recorded_s = lease.recorded_s,
@@ -219,6 +225,7 @@ void NativeEngine::give_back(const NativeQuestion& question, const Decision& dec
                                   .client = question.client,
                                   .mac = question.request.chaddr,
                                   .client_id = question.request.client_id,
+                                  .agent = {},
                                   .start_s = now.s(),
                                   .until_s = until_s,
                                   .recorded_s = until_s,
@@ -300,6 +307,7 @@ bool NativeEngine::probed(Ip4 address, bool conflict, EngineTime now, JournalRec
                                    .client = {},
                                    .mac = {},
                                    .client_id = {},
+                                   .agent = {},
                                    .start_s = now.s(),
                                    .until_s = until_s,
                                    .recorded_s = until_s,

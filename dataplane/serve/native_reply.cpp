@@ -1,7 +1,6 @@
 // The native engine's replies.
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <charconv>
 #include <cstring>
 
@@ -9,18 +8,12 @@
 #include "dataplane/dhcp/emit.h"
 #include "dataplane/serve/native_engine.h"
 #include "dataplane/serve/reply_message.h"
+#include "dataplane/serve/reply_parts.h"
 
 namespace xk {
 namespace {
 
-// Flags of option 81 (RFC 4702 2.1).
-constexpr std::uint8_t kFqdnServer = 1;    // S
-constexpr std::uint8_t kFqdnOverride = 2;  // O
-constexpr std::uint8_t kFqdnWire = 4;      // E
-constexpr std::uint8_t kFqdnNone = 8;      // N
-constexpr std::size_t kFqdnHead = 3;       // flags and two result codes
-
-constexpr std::size_t kMoreMax = 2 + 2 + 255 + 2 + 4;
+constexpr std::size_t kMoreMax = 2 + kEchoedMax;
 
 LeaseTimes times_of(const SubnetEntry& subnet, std::uint32_t lease_s) {
   if (lease_s == subnet.lease_time_s) return {lease_s, subnet.renew_s, subnet.rebind_s};
@@ -29,31 +22,13 @@ LeaseTimes times_of(const SubnetEntry& subnet, std::uint32_t lease_s) {
   return {lease_s, lease_s / 2, static_cast<std::uint32_t>(std::uint64_t{lease_s} * 7 / 8)};
 }
 
-// We update no DNS: S is clear, which O says if the client wanted it, and N is set (RFC 4702 4).
-void write_fqdn(Bytes asked, ByteWriter& more) {
-  if (asked.size() < kFqdnHead) return;
-  const std::uint8_t flags = asked[0];
-  const bool wanted = (flags & kFqdnServer) != 0;
-  more.u8(option4::kClientFqdn);
-  more.u8(static_cast<std::uint8_t>(asked.size()));
-  more.u8(static_cast<std::uint8_t>((flags & kFqdnWire) | kFqdnNone | (wanted ? kFqdnOverride : 0)));
-  more.u8(255);  // RFC 4702 2.2: both result codes are 255
-  more.u8(255);
-  more.bytes(asked.subspan(kFqdnHead));
-}
-
 // What is said whether it is asked for or not.
 void write_more(const ServerRequest& request, const Decision& decision, ByteWriter& more) {
   if (request.type == MessageType::discover && decision.act == Act::commit) {
     more.u8(option4::kRapidCommit);
     more.u8(0);
   }
-  write_fqdn(request.fqdn, more);
-  if (!request.subnet_selection.is_zero()) {  // RFC 3011 3
-    more.u8(option4::kSubnetSelection);
-    more.u8(4);
-    more.ip4(request.subnet_selection);
-  }
+  write_echoed(request, more);
 }
 
 MessageType type_of(const NativeQuestion& question, Act act) {
@@ -61,41 +36,6 @@ MessageType type_of(const NativeQuestion& question, Act act) {
   if (question.request.type == MessageType::none) return MessageType::none;
   return act == Act::offer ? MessageType::offer : MessageType::ack;
 }
-
-// What the subnet, the pool and the classes have to say.
-class Layers {
- public:
-  Layers(const NativeQuestion& question, const Decision& decision) {
-    const NativePlan& plan = question.plan;
-    const SubnetEntry& subnet = *decision.subnet;
-    const NativeSubnet& native = plan.native().subnets[plan.index_of(subnet)];
-    next_server = native.next_server;
-    boot_file = native.boot_file;
-    add(bytes_of(subnet.options));
-    if (decision.lease != nullptr)
-      if (const NativePool* pool = plan.pool_of(decision.lease->address); pool != nullptr)
-        add(bytes_of(pool->options));
-    for (std::uint32_t bits = question.classes; bits != 0;) {
-      const int last = 31 - std::countl_zero(bits);
-      bits &= ~(1u << last);
-      const NativeClass& one = plan.native().classes[static_cast<std::size_t>(last)];
-      add(bytes_of(one.options));
-      if (!one.next_server.is_zero()) next_server = one.next_server;
-      if (!one.boot_file.empty()) boot_file = one.boot_file;
-    }
-  }
-  [[nodiscard]] std::span<const Bytes> all() const { return std::span(layers_).first(count_); }
-  Ip4 next_server{};
-  std::string_view boot_file;
-
- private:
-  void add(Bytes options) {
-    if (!options.empty()) layers_[count_++] = options;
-  }
-  static_assert(kReplyLayersMax >= 2 + kNativeClassesMax);
-  std::array<Bytes, kReplyLayersMax> layers_;
-  std::size_t count_ = 0;
-};
 
 Verdict send(const NativeQuestion& question, const ReplyContent& content, const Destination& to,
              MutableBytes out, Emission& emission) {
@@ -169,7 +109,8 @@ Verdict write_native_reply(const NativeQuestion& question, const Decision& decis
       fault != XK_OUTCOME_COUNT)
     return Verdict::drop(fault);
   if (type == MessageType::nak) return write_nak(question, decision, to, out, emission);
-  const Layers layers(question, decision);
+  const NativePool* pool = decision.lease == nullptr ? nullptr : question.plan.pool_of(address);
+  const ReplyLayers layers(question.plan, *decision.subnet, pool, question.classes);
   std::array<std::uint8_t, kMoreMax> more_bytes;
   ByteWriter more(more_bytes);
   write_more(request, decision, more);

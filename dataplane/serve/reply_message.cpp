@@ -188,6 +188,7 @@ class Writer {
       take(code);
     };
     for (const std::uint8_t code : content_.wanted) take_in_order(code);
+    if (content_.only_wanted) return;
     for (const std::uint8_t code : kAlways) take_in_order(code);
   }
 

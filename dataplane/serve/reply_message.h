@@ -36,10 +36,11 @@ struct ReplyContent {
   // What there is to say, each whole options, parts of one side by side; what a layer has takes the place of
   // what those before it have. None in a NAK. Up to kReplyLayersMax.
   std::span<const Bytes> layers;
-  Bytes more;       // whole options that are said in any case
-  Bytes wanted;     // the client's parameter request list, may be empty
-  Bytes client_id;  // value of option 61, to be echoed (RFC 6842); empty: it had none
-  Bytes agent;      // content of its option 82, to be echoed; empty: it had none
+  Bytes more;                // whole options that are said in any case
+  Bytes wanted;              // the client's parameter request list, may be empty
+  Bytes client_id;           // value of option 61, to be echoed (RFC 6842); empty: it had none
+  Bytes agent;               // content of its option 82, to be echoed; empty: it had none
+  bool only_wanted = false;  // of the layers: nothing that is not in the list
 };
 
 struct ReplySize {

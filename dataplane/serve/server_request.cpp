@@ -196,22 +196,26 @@ Outcome check_server_request(const ServerRequest& request, const Forwarding& for
   return action ? XK_OUTCOME_COUNT : action.error();
 }
 
-Bytes find_option(const ServerRequest& request, std::uint8_t code) {
-  Bytes found;
+std::optional<Bytes> find_option(const ServerRequest& request, std::uint8_t code,
+                                 std::span<std::uint8_t, kOptionJoinedMax> scratch) {
+  std::array<OptionPart, kOptionPartsMax> parts;
+  std::size_t count = 0;
   const auto visit = [&](std::uint8_t each, const OptionPart& part) {
     if (each != code) return XK_OUTCOME_COUNT;
-    found = request.message.subspan(part.value(), part.length);
-    return XK_NOT_DHCP;  // ends the walk
+    if (count == parts.size()) return XK_NOT_DHCP;  // ends the walk
+    parts[count++] = part;
+    return XK_OUTCOME_COUNT;
   };
   const auto walk = [&](std::size_t begin, std::size_t end, OptionField field) {
     return walk_option_field(request.message, begin, end, field, visit).has_value();
   };
-  if (!walk(dhcp4::kOptions, request.message.size(), OptionField::options)) return found;
-  if ((request.overload & 1) != 0 && !walk(dhcp4::kFile, dhcp4::kFile + dhcp4::kFileSize, OptionField::file))
-    return found;
-  if ((request.overload & 2) != 0)
-    static_cast<void>(walk(dhcp4::kSname, dhcp4::kSname + dhcp4::kSnameSize, OptionField::sname));
-  return found;
+  const bool whole = walk(dhcp4::kOptions, request.message.size(), OptionField::options) &&
+                     ((request.overload & 1) == 0 ||
+                      walk(dhcp4::kFile, dhcp4::kFile + dhcp4::kFileSize, OptionField::file)) &&
+                     ((request.overload & 2) == 0 ||
+                      walk(dhcp4::kSname, dhcp4::kSname + dhcp4::kSnameSize, OptionField::sname));
+  if (!whole || count == 0) return std::nullopt;
+  return join_option4(request.message, std::span(parts).first(count), scratch);
 }
 
 void find_line(const ServerRequest& request, Line& line) {

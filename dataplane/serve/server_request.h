@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/forwarding.h"
@@ -35,6 +36,10 @@ inline constexpr std::uint8_t kRapidCommit = 80;       // RFC 4039
 inline constexpr std::uint8_t kClientFqdn = 81;        // RFC 4702
 inline constexpr std::uint8_t kSubnetSelection = 118;  // RFC 3011
 }  // namespace option4
+
+// Of option 81 (RFC 4702 2.1).
+inline constexpr std::uint8_t kFqdnWire = 4;  // E: the name is as in DNS messages
+inline constexpr std::size_t kFqdnHead = 3;   // flags and two result codes
 
 // Everything is borrowed, from the frame or from the request's own scratch: it stays where it is made. Of an
 // option that is of several parts the parts are joined (RFC 3396).
@@ -79,8 +84,10 @@ struct ServerRequest {
 // policy.
 [[nodiscard]] Outcome check_server_request(const ServerRequest& request, const Forwarding& forwarding);
 
-// The value of an option, its first part; empty: there is none.
-[[nodiscard]] Bytes find_option(const ServerRequest& request, std::uint8_t code);
+// The value of an option, its parts joined (RFC 3396 7): in place if there is one, else in scratch. nullopt:
+// there is none, or it has more parts than we join.
+[[nodiscard]] std::optional<Bytes> find_option(const ServerRequest& request, std::uint8_t code,
+                                               std::span<std::uint8_t, kOptionJoinedMax> scratch);
 
 // circuit-id and remote-id with their lengths, as static_circuit_identity() has them.
 struct Line {

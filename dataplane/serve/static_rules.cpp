@@ -4,7 +4,9 @@
 
 #include "dataplane/base/text_bytes.h"
 #include "dataplane/dhcp/emit.h"
+#include "dataplane/serve/native_rules.h"
 #include "dataplane/serve/reply_message.h"
+#include "dataplane/serve/reply_parts.h"
 
 namespace xk {
 namespace {
@@ -15,6 +17,7 @@ struct Question {
   const Forwarding& forwarding;
   const SubnetEntry* subnet = nullptr;  // the client's
   Ip4 server_identifier{};              // ours, towards it
+  const NativePlan* plan = nullptr;     // of the native engine, in whose VRF it is
 };
 
 const StaticRecord* find_by_line(const ServerRequest& request, const StaticTable& leases, VrfId vrf) {
@@ -54,23 +57,32 @@ Verdict reply(const Question& question, MessageType type, const StaticRecord* re
   if (const Outcome fault = destination_of(request, type, address, question.server_identifier, to);
       fault != XK_OUTCOME_COUNT)
     return Verdict::drop(fault);
-  std::array<Bytes, 2> layers;
+  std::array<Bytes, 2> two_layers;
+  std::optional<ReplyLayers> native_layers;
+  std::array<std::uint8_t, kEchoedMax> more_bytes;
+  ByteWriter more(more_bytes);
   std::optional<LeaseTimes> times;
   if (record != nullptr) {
     const SubnetEntry& subnet = *question.subnet;
-    layers = {bytes_of(subnet.options), record->options()};
+    if (question.plan != nullptr) {
+      native_layers.emplace(*question.plan, subnet, nullptr, classes_of(request, *question.plan));
+      native_layers->add(record->options());
+    } else {
+      two_layers = {bytes_of(subnet.options), record->options()};
+    }
     if (!inform) times = LeaseTimes{subnet.lease_time_s, subnet.renew_s, subnet.rebind_s};
+    write_echoed(request, more);
   }
   const ReplyContent content{
       .type = type,
       .request = request.message,
       .address = address,
       .server_identifier = question.server_identifier,
-      .next_server = {},
-      .boot_file = {},
+      .next_server = native_layers ? native_layers->next_server : Ip4{},
+      .boot_file = native_layers ? native_layers->boot_file : std::string_view{},
       .times = times,
-      .layers = layers,
-      .more = {},
+      .layers = native_layers ? native_layers->all() : std::span<const Bytes>(two_layers),
+      .more = more.written(),
       .wanted = request.wanted(),
       .client_id = request.client_id,
       .agent = request.agent,
@@ -137,9 +149,14 @@ std::optional<Verdict> answer_holder(const Question& question, const StaticRecor
 }  // namespace
 
 std::optional<Verdict> answer_static(const ServerRequest& request, const Forwarding& forwarding,
-                                     const StaticTable& leases, MutableBytes out, Emission& emission) {
-  const VrfEntry& vrf = *request.received->vrf;
-  Question question{.request = request, .forwarding = forwarding, .subnet = subnet_of(vrf, link_of(request))};
+                                     const StaticTable& leases, const NativePlan* plan, MutableBytes out,
+                                     Emission& emission) {
+  const VrfEntry& vrf = plan == nullptr ? *request.received->vrf : plan->vrf();
+  Question question{.request = request,
+                    .forwarding = forwarding,
+                    .subnet = subnet_of(vrf, link_of(request)),
+                    .server_identifier = {},
+                    .plan = plan};
   question.server_identifier = server_identifier_of(request, question.subnet);
   if (question.server_identifier.is_zero()) return std::nullopt;
   const StaticRecord* record = find_record(request, leases);
@@ -158,7 +175,7 @@ std::optional<Verdict> answer_static(const Received& received, const Forwarding&
   ServerRequest request;
   if (parse_server_request(received, request) != XK_OUTCOME_COUNT || request.type == MessageType::none)
     return std::nullopt;
-  return answer_static(request, forwarding, leases, out, emission);
+  return answer_static(request, forwarding, leases, nullptr, out, emission);
 }
 
 }  // namespace xk

@@ -12,6 +12,7 @@
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/forwarding.h"
 #include "dataplane/dhcp/received.h"
+#include "dataplane/serve/native_plan.h"
 #include "dataplane/serve/server_request.h"
 #include "dataplane/serve/static_table.h"
 
@@ -33,9 +34,10 @@ namespace xk {
 [[nodiscard]] std::optional<Verdict> answer_static(const Received& received, const Forwarding& forwarding,
                                                    const StaticTable& leases, MutableBytes out,
                                                    Emission& emission);
-// The same of a request that was read.
+// The same of a request that was read. plan: the VRF's, if it has the native engine, whose classes and boot
+// parameters count then.
 [[nodiscard]] std::optional<Verdict> answer_static(const ServerRequest& request, const Forwarding& forwarding,
-                                                   const StaticTable& leases, MutableBytes out,
-                                                   Emission& emission);
+                                                   const StaticTable& leases, const NativePlan* plan,
+                                                   MutableBytes out, Emission& emission);
 
 }  // namespace xk

@@ -96,7 +96,7 @@ struct EngineHost::State {
     std::vector<std::uint8_t> out(kFrameMax);
     Emission emission;
     if (statics->concerns(received.vrf->id))
-      if (const auto verdict = answer_static(request, *forwarding, *statics, out, emission))
+      if (const auto verdict = answer_static(request, *forwarding, *statics, plan.get(), out, emission))
         return finish(*verdict, out, emission, reaction);
     const NativeAnswer answer = engine->answer(request, engine->expect(request), *forwarding, statics.get(),
                                                time(now_ms), true, XK_SERVE_JOURNAL_FULL, out, emission);

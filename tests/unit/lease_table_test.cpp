@@ -7,6 +7,7 @@
 #include <random>
 #include <set>
 
+#include "bpf/shared/limits.h"
 #include "dataplane/base/text_bytes.h"
 
 namespace xk {
@@ -71,17 +72,10 @@ TEST(LeaseTable, FindsByAddressClientAndMac) {
   ASSERT_NE(lease, nullptr);
   EXPECT_EQ(table.first_of(client_of(1)), nullptr);
   LeaseContent content = content_of(1);
-  const std::string id(31, 'x');
-  content.client_id = bytes_of(id);
   table.put(*lease, content);
   EXPECT_EQ(table.first_of(client_of(1)), lease);
   EXPECT_EQ(table.next_of(*lease), nullptr);
   EXPECT_EQ(std::as_const(table).first_of(content.mac), lease);
-  EXPECT_EQ(text_of(table.client_id(*lease)), id);
-  const std::string longer(32, 'y');
-  content.client_id = bytes_of(longer);
-  table.put(*lease, content);
-  EXPECT_TRUE(table.client_id(*lease).empty()) << "more than is kept";
   Lease* second = table.find(Ip4{0x0a00000d});
   table.put(*second, content);
   std::set<const Lease*> found;
@@ -205,14 +199,81 @@ TEST(GroupCounts, ManyGroupsComeAndGo) {
   }
 }
 
-// At most 128 bytes a lease, whatever is counted.
+// At most 128 bytes a lease, whatever is counted, beside the few that an attachment takes; the index and the
+// counts are of powers of two.
 TEST(LeaseTable, KeepsToItsMemory) {
+  for (const std::uint32_t leases : {1u << 17, (1u << 17) + 1, 3u << 16, (3u << 16) + 1, (1u << 18) - 1}) {
+    LeaseTable table;
+    table.extend({{Range4{Ip4{0x0a000000}, Ip4{0x0a000000 + leases - 1}}}});
+    EXPECT_LE(table.bytes(), std::size_t{128} * leases) << leases;
+    table.count_groups(true, true);
+    EXPECT_LE(table.bytes() - table.attachments().bytes(), std::size_t{128} * leases) << leases;
+    EXPECT_LE(table.attachments().bytes(), std::size_t{16} * XK_ATTACHMENTS_MAX);
+  }
+}
+
+TEST(LeaseTable, KeepsClientIdsAndLines) {
   LeaseTable table;
-  constexpr std::uint32_t kLeases = 1u << 18;
-  table.extend({{Range4{Ip4{0x0a000000}, Ip4{0x0a000000 + kLeases - 1}}}});
-  EXPECT_LE(table.bytes() / kLeases, 128u);
-  table.count_groups(true, false);
-  EXPECT_LE(table.bytes() / kLeases, 128u);
+  table.extend({{kSmall}});
+  Lease& lease = *table.find(kSmall.first);
+  std::array<std::uint8_t, LeaseTexts::kMax> scratch;
+  for (const std::size_t id : {0u, 1u, 7u, 31u, 32u, 33u, 60u, 255u})
+    for (const std::size_t agent : {0u, 1u, 25u, 32u, 200u, 255u}) {
+      const std::string client_id(id, static_cast<char>('a' + id % 26));
+      const std::string line(agent, static_cast<char>('A' + agent % 26));
+      LeaseContent content = content_of(1);
+      content.client_id = bytes_of(client_id);
+      content.agent = bytes_of(line);
+      table.put(lease, content);
+      const LeaseTexts texts = table.texts(lease, scratch);
+      EXPECT_EQ(text_of(texts.client_id), client_id);
+      EXPECT_EQ(text_of(texts.agent), line);
+      table.prolong(lease, 1, 2000);
+      EXPECT_EQ(text_of(table.texts(lease, scratch).client_id), client_id);
+    }
+  const std::string too_long(256, 'x');
+  LeaseContent content = content_of(1);
+  content.agent = bytes_of(too_long);
+  table.put(lease, content);
+  EXPECT_TRUE(table.texts(lease, scratch).agent.empty());
+}
+
+// Where the blocks for long texts are used up the line is not kept, then not the id; those of leases that end
+// are free again.
+TEST(LeaseTexts, AreBounded) {
+  TextStore store;
+  constexpr std::uint32_t kPlaces = 1024;
+  store.grow(kPlaces);
+  const std::size_t bytes = store.bytes();
+  std::array<std::uint8_t, LeaseTexts::kMax> scratch;
+  std::mt19937 random(3);
+  std::map<std::uint32_t, std::pair<TextSizes, std::string>> kept;
+  std::size_t whole = 0, cut = 0, none = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const std::uint32_t place = static_cast<std::uint32_t>(random()) % kPlaces;
+    if (const auto old = kept.find(place); old != kept.end()) {
+      const LeaseTexts texts = store.get(place, old->second.first, scratch);
+      ASSERT_EQ(std::string(text_of(texts.client_id)) + std::string(text_of(texts.agent)),
+                old->second.second);
+      store.clear(place, old->second.first);
+      kept.erase(old);
+      if (random() % 2 == 0) continue;
+    }
+    const std::string id(random() % 48, static_cast<char>('a' + random() % 26));
+    const std::string agent(random() % 64, static_cast<char>('A' + random() % 26));
+    const TextSizes sizes = store.put(place, {bytes_of(id), bytes_of(agent)});
+    ASSERT_TRUE(sizes.client_id == id.size() || sizes.client_id == 0);
+    ASSERT_TRUE(sizes.agent == agent.size() || sizes.agent == 0);
+    kept[place] = {sizes, id.substr(0, sizes.client_id) + agent.substr(0, sizes.agent)};
+    ++(sizes.all() == id.size() + agent.size() ? whole : sizes.client_id == id.size() ? cut : none);
+  }
+  EXPECT_GT(whole, 1000u);
+  EXPECT_GT(cut, 1000u);
+  EXPECT_GT(none, 1000u);
+  EXPECT_EQ(store.bytes(), bytes);
+  for (const auto& [place, texts] : kept) store.clear(place, texts.first);
+  const std::string long_one(255, 'x');
+  EXPECT_EQ(store.put(0, {bytes_of(long_one), bytes_of(long_one)}).all(), 510u);
 }
 
 TEST(ClientKey, DependsOnKindKeyAndEveryByte) {
