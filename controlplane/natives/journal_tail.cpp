@@ -274,7 +274,7 @@ std::expected<JournalTail::Look, Error> JournalTail::look_at_snapshot(const Take
 
 std::expected<JournalTail::Look, Error> JournalTail::look_at_journal(const Take& take) {
   // Before the look: what comes into this file afterwards comes before anything in the next one.
-  const bool last = !open_file(JournalFileKind::journal, header_.number + 1);
+  const bool last = !next_journal();
   if (given_up_) return Look{.more = (!last || snapshot_after_missed()) && follow_next()};
   struct stat info{};
   if (::fstat(file_.get(), &info) != 0)
@@ -316,6 +316,23 @@ std::size_t JournalTail::take_records(Bytes bytes, const Take& take, RecordRead&
   }
 }
 
+// The header of the next journal that was begun. Where none could be, on a full disk, its number is left out.
+std::optional<JournalHeader> JournalTail::next_journal() const {
+  const auto read = [this](std::uint64_t number) -> std::optional<JournalHeader> {
+    const Fd file = open_file(JournalFileKind::journal, number);
+    if (!file) return std::nullopt;
+    const auto header = header_of(file, JournalFileKind::journal, number);
+    return header ? std::optional(*header) : std::nullopt;
+  };
+  if (auto next = read(header_.number + 1)) return next;
+  const auto files = list();
+  if (!files) return std::nullopt;
+  for (auto later = std::ranges::upper_bound(files->journals, header_.number); later != files->journals.end();
+       ++later)
+    if (auto next = read(*later)) return next;
+  return std::nullopt;
+}
+
 // A damaged record whose length is right is passed over. Nothing is looked for in what follows else: a client
 // may have written what looks like a record into its name.
 bool JournalTail::pass_over(Bytes rest, RecordRead why, bool last) {
@@ -345,10 +362,8 @@ bool JournalTail::pass_over(Bytes rest, RecordRead why, bool last) {
 
 // Whether the next journal begins behind what was taken of this one.
 bool JournalTail::nothing_between() const {
-  const Fd next = open_file(JournalFileKind::journal, header_.number + 1);
-  if (!next) return false;
-  const auto header = header_of(next, JournalFileKind::journal, header_.number + 1);
-  return header && header->revision <= taken_.revision;
+  const auto next = next_journal();
+  return next && next->revision <= taken_.revision;
 }
 
 void JournalTail::lose(std::uint64_t bytes, const std::string& what) {
@@ -396,10 +411,13 @@ bool JournalTail::follow_next() {
     start(std::nullopt);
     return true;
   }
-  const auto later = std::ranges::upper_bound(files->journals, number);
-  if (later == files->journals.end() || !open_journal(*later)) return false;
-  begin_journal();
-  return true;
+  for (auto later = std::ranges::upper_bound(files->journals, number); later != files->journals.end();
+       ++later) {
+    if (!open_journal(*later)) continue;
+    begin_journal();
+    return true;
+  }
+  return false;
 }
 
 void JournalTail::conclude() {

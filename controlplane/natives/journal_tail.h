@@ -88,6 +88,7 @@ class JournalTail {
   // The rest of a look, at the offset; whether to go on at once.
   [[nodiscard]] bool pass_over(Bytes rest, RecordRead why, bool last);
   [[nodiscard]] bool nothing_between() const;
+  [[nodiscard]] std::optional<JournalHeader> next_journal() const;
   void lose(std::uint64_t bytes, const std::string& what);
   [[nodiscard]] bool snapshot_after_missed();
   // Goes to the file behind this one, if it is there.

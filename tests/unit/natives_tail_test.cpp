@@ -107,6 +107,25 @@ TEST_F(Tail, BeginsBehindASnapshotThatTheStoreHasAlready) {
   EXPECT_THAT(told, IsEmpty());
 }
 
+// A disk that was full: some journals could not be begun, others got no header.
+TEST_F(Tail, NumbersThatAreLeftOut) {
+  journal.snapshot(1, 0, {});
+  journal.begin(1, 0);
+  journal.append(leased(1, 1, kLater));
+  EXPECT_EQ(looks(), "[]1");
+  for (const std::uint64_t number : {std::uint64_t{3}, std::uint64_t{4}})
+    std::ofstream(journal.path(JournalFileKind::journal, number)) << "";
+  EXPECT_EQ(looks(), "");
+  journal.begin(6, 1);
+  journal.append(leased(2, 2, kLater));
+  EXPECT_EQ(looks(), "2");
+  journal.begin(8, 2);
+  journal.append(leased(3, 3, kLater));
+  EXPECT_EQ(looks(), "3");
+  EXPECT_EQ(tail.position()->journal, 8u);
+  EXPECT_THAT(told, IsEmpty());
+}
+
 // The file is there, its header not yet.
 TEST_F(Tail, AJournalThatIsBeingBegunIsWaitedFor) {
   journal.snapshot(1, 2, {leased(1, 1, kLater), leased(2, 2, kLater)});
