@@ -15,6 +15,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kRetryEvery = std::chrono::seconds(1);
 constexpr auto kRecoverAgainAfter = std::chrono::seconds(5);
 constexpr auto kLookEvery = std::chrono::seconds(1);
+constexpr auto kSnapshotAgainAfter = std::chrono::minutes(1);
 constexpr int kSleepMs = 1000;
 constexpr int kRetrySleepMs = 200;
 // The machine's clock was set by so much: a new header says so.
@@ -191,8 +192,9 @@ std::expected<void, Error> NativeKeeper::append_and_sync(Kept& kept) {
 bool NativeKeeper::write_one(const KeptPointer& pointer) {
   Kept& kept = *pointer;
   NativeHost& host = *kept.host;
-  gather(kept);
+  // Before there is anything to write: where loops record all the time there is something ever after.
   if (Clock::now() >= kept.look_again) look_after(pointer);
+  gather(kept);
   if (!kept.writer) {
     if (Clock::now() < kept.retry && !kept.closing.load()) return false;
     if (auto begun = begin_journal(kept); !begun) {
@@ -225,6 +227,7 @@ bool NativeKeeper::write_one(const KeptPointer& pointer) {
 
 // What the journal was given since its last sync may be lost: it is kept, and goes into another one.
 void NativeKeeper::fail(Kept& kept, const Error& error) {
+  if (kept.writer) kept.writer->remove_unless_used();
   kept.writer.reset();
   kept.appended = 0;
   kept.retry = Clock::now() + kRetryEvery;
@@ -264,17 +267,25 @@ void NativeKeeper::look_after(const KeptPointer& pointer) {
   tidy(kept);
   if (!kept.writer || !kept.backlog.empty()) return;
   std::uint64_t enough = options_.journal_bytes_max;
+  std::uint64_t snapshot = 0;
+  bool may_snapshot = false;
   {
     const std::lock_guard lock(kept.mutex);
     if (kept.snapshotting) return;
     enough = std::max(enough, kept.snapshot_bytes);
+    snapshot = kept.snapshot;
+    may_snapshot = Clock::now() >= kept.snapshot_retry;
   }
   const std::int64_t step = wall_less_boot(machine_time()) - kept.wall_less_boot_ms;
   const bool too_long = kept.writer->bytes() >= enough;
-  const bool too_many = kept.ended.size() > kJournalsMax;
-  if (!too_long && !too_many && std::abs(step) < kClockStepMs) return;
+  // Those that are in the snapshot wait for the store: another one would not rid us of them.
+  const auto beyond =
+      std::ranges::count_if(kept.ended, [&](const Ended& each) { return each.number >= snapshot; });
+  const bool too_many = kept.ended.size() > kJournalsMax && beyond > 1;
+  const bool due = may_snapshot && (too_long || too_many);
+  if (!due && std::abs(step) < kClockStepMs) return;
   if (auto begun = begin_journal(kept); !begun) return fail(kept, begun.error());
-  if (!too_long && !too_many) return;
+  if (!due) return;
   std::uint64_t number = 0;
   {
     const std::lock_guard lock(kept.mutex);
@@ -320,12 +331,33 @@ void NativeKeeper::close(const KeptPointer& kept) {
 
 // ---- the others ---------------------------------------------------------------------------------------
 
+// One that was released, and whose disk stands still, may still write in the folder: what it writes is waited
+// for.
+bool NativeKeeper::is_written_elsewhere(Kept& kept) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto is_another = [&](const KeptPointer& each) {
+      return each.get() != &kept && each->closing.load() && each->host->directory == kept.host->directory;
+    };
+    if (std::ranges::none_of(kept_, is_another)) return false;
+  }
+  const std::lock_guard lock(kept.mutex);
+  kept.error = kept.host->directory + ": the engine that had it before has not closed its journal yet";
+  kept.retry = Clock::now() + kRetryEvery;
+  return true;
+}
+
 void NativeKeeper::recover(const KeptPointer& kept) {
   NativeHost& host = *kept->host;
   if (kept->closing.load()) {
     close(kept);
     return;
   }
+  if (is_written_elsewhere(*kept)) {
+    kept->recovering.store(false);
+    return;
+  }
+  remove_unfinished(host.directory);
   host.engine.reset();
   host.engine.adopt(kept->plan->plan);
   const auto recovered = recover_journals(host.directory, machine_time(),
@@ -376,6 +408,7 @@ void NativeKeeper::make_snapshot(const KeptPointer& kept, std::uint64_t number) 
   kept->snapshotting = false;
   if (!made) {
     kept->remarks = "no snapshot could be made: " + made.error().message;
+    kept->snapshot_retry = Clock::now() + kSnapshotAgainAfter;
     return;
   }
   kept->snapshot = number;

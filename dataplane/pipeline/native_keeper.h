@@ -81,6 +81,7 @@ class NativeKeeper {
     std::uint64_t snapshot = 0;  // number of the newest
     std::uint64_t snapshot_bytes = 0;
     bool snapshotting = false;
+    std::chrono::steady_clock::time_point snapshot_retry{};
     std::string error, remarks;
   };
   using KeptPointer = std::shared_ptr<Kept>;
@@ -97,6 +98,7 @@ class NativeKeeper {
   void tidy(Kept& kept);
   void close(const KeptPointer& kept);
   [[nodiscard]] static NativeStatus status_of(Kept& kept);
+  [[nodiscard]] bool is_written_elsewhere(Kept& kept);
   void recover(const KeptPointer& kept);
   void make_snapshot(const KeptPointer& kept, std::uint64_t number);
   [[nodiscard]] std::vector<KeptPointer> all_kept();

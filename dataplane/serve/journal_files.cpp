@@ -17,6 +17,11 @@
 namespace xk {
 namespace {
 
+struct Close {
+  void operator()(DIR* dir) const { closedir(dir); }
+};
+using Directory = std::unique_ptr<DIR, Close>;
+
 std::uint64_t milliseconds(clockid_t clock) {
   timespec now{};
   clock_gettime(clock, &now);
@@ -50,10 +55,7 @@ MachineTime machine_time() {
 }
 
 std::expected<JournalFolder, Error> list_journal_folder(const std::string& directory) {
-  struct Close {
-    void operator()(DIR* dir) const { closedir(dir); }
-  };
-  const std::unique_ptr<DIR, Close> dir(opendir(directory.c_str()));
+  const Directory dir(opendir(directory.c_str()));
   if (dir == nullptr) return failed("opendir", directory);
   JournalFolder folder;
   errno = 0;
@@ -76,18 +78,36 @@ void remove_journals(const std::string& directory, std::uint64_t below) {
       (void)unlink((directory + "/" + journal_file_name(JournalFileKind::journal, number)).c_str());
 }
 
+void remove_unfinished(const std::string& directory) {
+  const Directory dir(opendir(directory.c_str()));
+  if (dir == nullptr) return;
+  while (const dirent* entry = readdir(dir.get())) {
+    std::string_view name = entry->d_name;
+    if (!name.ends_with(kUnfinished)) continue;
+    name.remove_suffix(kUnfinished.size());
+    const auto parsed = parse_journal_file_name(name);
+    if (parsed && parsed->kind == JournalFileKind::snapshot)
+      (void)unlinkat(dirfd(dir.get()), entry->d_name, 0);
+  }
+}
+
 std::expected<JournalWriter, Error> JournalWriter::create(const std::string& directory,
                                                           const JournalHeader& header) {
   JournalWriter writer;
   writer.path_ = directory + "/" + journal_file_name(JournalFileKind::journal, header.number);
   writer.fd_ = Fd(open(writer.path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_APPEND, 0640));
   if (!writer.fd_) return failed("open", writer.path_);
-  if (auto written = writer.append(encode_journal_header(header)); !written)
-    return std::unexpected(std::move(written.error()));
-  if (auto synced = writer.sync(); !synced) return std::unexpected(std::move(synced.error()));
+  auto begun = writer.append(encode_journal_header(header));
+  if (begun) begun = writer.sync();
   const Fd folder(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || fsync(folder.get()) != 0) return failed("fsync", directory);
-  return writer;
+  if (begun && (!folder || fsync(folder.get()) != 0)) begun = failed("fsync", directory);
+  if (begun) return writer;
+  writer.remove_unless_used();
+  return std::unexpected(std::move(begun.error()));
+}
+
+void JournalWriter::remove_unless_used() const {
+  if (synced_ <= kJournalHeaderSize) (void)unlink(path_.c_str());
 }
 
 std::expected<void, Error> JournalWriter::append(Bytes records) {
@@ -103,6 +123,7 @@ std::expected<void, Error> JournalWriter::append(Bytes records) {
 
 std::expected<void, Error> JournalWriter::sync() {
   if (fdatasync(fd_.get()) != 0) return failed("fdatasync", path_);
+  synced_ = bytes_;
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <expected>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dataplane/base/fd.h"
@@ -56,6 +57,11 @@ struct JournalSnapshot {
                                                                           std::uint32_t salt);
 // Removes the journals below number. Errors do not matter: they are removed the next time.
 void remove_journals(const std::string& directory, std::uint64_t below);
+// Removes snapshots that were never finished: whoever made them has ended.
+void remove_unfinished(const std::string& directory);
+
+// What is behind the name of a snapshot that is being made.
+inline constexpr std::string_view kUnfinished = ".tmp";
 
 // One journal that is written.
 class JournalWriter {
@@ -67,11 +73,14 @@ class JournalWriter {
   [[nodiscard]] std::expected<void, Error> append(Bytes records);
   [[nodiscard]] std::expected<void, Error> sync();
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  // Where it has no record that was synced it goes, and leaves its room to the next one.
+  void remove_unless_used() const;
 
  private:
   Fd fd_;
   std::string path_;
   std::uint64_t bytes_ = 0;
+  std::uint64_t synced_ = 0;  // of bytes_
 };
 
 }  // namespace xk

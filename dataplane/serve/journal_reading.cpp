@@ -192,11 +192,17 @@ struct Found {
 // A file that has its name only once it is whole and on stable storage.
 class SnapshotFile {
  public:
+  SnapshotFile(SnapshotFile&&) = default;
+  SnapshotFile& operator=(SnapshotFile&&) = delete;
+  // One that could not be finished takes no room from the journal.
+  ~SnapshotFile() {
+    if (fd_) (void)unlink(temporary_.c_str());
+  }
   static std::expected<SnapshotFile, Error> create(const std::string& directory, std::uint64_t number) {
     SnapshotFile file;
     file.directory_ = directory;
     file.path_ = directory + "/" + journal_file_name(JournalFileKind::snapshot, number);
-    file.temporary_ = file.path_ + ".tmp";
+    file.temporary_ = file.path_ + std::string(kUnfinished);
     file.fd_ = Fd(open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
     if (!file.fd_) return std::unexpected(file.failed("open"));
     file.block_.reserve(kWriteBlock + kRecordSizeMax);
@@ -210,6 +216,7 @@ class SnapshotFile {
     if (auto flushed = flush(); !flushed) return std::unexpected(std::move(flushed.error()));
     if (fsync(fd_.get()) != 0) return std::unexpected(failed("fsync"));
     if (rename(temporary_.c_str(), path_.c_str()) != 0) return std::unexpected(failed("rename"));
+    fd_.reset();
     const Fd folder(open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!folder || fsync(folder.get()) != 0) return std::unexpected(failed("fsync of the folder"));
     return bytes_;

@@ -172,7 +172,7 @@ std::vector<std::uint8_t> offer_for(const std::vector<std::uint8_t>& relayed, Ip
 }
 
 Rig::Rig(std::vector<LoopPlacement> loops, std::uint32_t buffers, std::uint32_t rx_depth,
-         std::uint32_t tx_depth, std::uint64_t (*now_ms)())
+         std::uint32_t tx_depth, std::uint64_t (*now_ms)(), NativeKeeper::Options keeper)
     : pool(pool_of(buffers)),
       wire_pool(pool_of(kWireBuffers)),
       counters(expect(CountersRegion::make())),
@@ -184,6 +184,7 @@ Rig::Rig(std::vector<LoopPlacement> loops, std::uint32_t buffers, std::uint32_t 
   options.counters = &counters;
   options.fence = &fence;
   options.now_ms = now_ms;
+  options.keeper = std::move(keeper);
   pipeline = expect(Pipeline::make(std::move(options)));
   for (const auto& [name, wire] :
        {std::pair{"clients", clients.get()}, std::pair{"servers", servers.get()}}) {

@@ -45,7 +45,7 @@ inline constexpr PortId kServerPort{2};
 struct Rig {
   explicit Rig(std::vector<LoopPlacement> loops = {}, std::uint32_t buffers = 16384,
                std::uint32_t rx_depth = 8192, std::uint32_t tx_depth = 8192,
-               std::uint64_t (*now_ms)() = nullptr);
+               std::uint64_t (*now_ms)() = nullptr, NativeKeeper::Options keeper = {});
   ~Rig();
 
   void publish(Snapshot snapshot);
