@@ -94,8 +94,9 @@ void EngineRig::read(Bytes frame, Ahead& ahead) const {
 
 NativeAnswer EngineRig::answer(const Ahead& ahead) {
   Emission emission;
-  NativeAnswer answer = engine_.answer(*ahead.request, ahead.client, *forwarding_, nullptr,
-                                       EngineTime{kNowMs}, true, XK_SERVE_JOURNAL_FULL, out_, emission);
+  NativeAnswer answer =
+      engine_.answer(*ahead.request, ahead.client, *forwarding_, nullptr, EngineTime{kNowMs}, NativeRoom{},
+                     XK_SERVE_JOURNAL_FULL, out_, emission);
   if (answer.verdict.dropped())
     fail("the engine drops: " + std::string(kOutcomes[answer.verdict.drop_reason].name));
   return answer;

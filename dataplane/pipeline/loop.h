@@ -159,6 +159,7 @@ class Loop {
   void record_native(NativeHost& host, const JournalRecord& record);
   void note_active(const NativeLane& lane);
   void sweep_native(NativeHost& host, EngineTime now, std::uint32_t leases);
+  [[nodiscard]] bool sweep_for_one(NativeHost& host, EngineTime now);
   bool serve_natives();
   void tick(const NativeLane& lane);
   void forget_native(NativeHost& host, EngineTime now);
@@ -166,7 +167,7 @@ class Loop {
   bool release_waiting(NativeHost& host);
   [[nodiscard]] bool send_released(NativeHost& host, TxBuffer& buffer, std::uint64_t released);
   void abandon(NativeHost& host);
-  void begin_probe(rte_mbuf* mbuf, NativeHost& host, Ip4 address, EngineTime now);
+  void begin_probe(rte_mbuf* mbuf, NativeHost& host, Ip4 address);
   void hear_arp(rte_mbuf* mbuf, const Received& received, NativeHost& host);
   [[nodiscard]] bool send_probe(const NativeHost& host, Probe& probe);
   bool look_at_probes(NativeHost& host);

@@ -78,20 +78,27 @@ struct NativePlanInForce {
 };
 
 struct NativeHost {
-  // The buffers in which answers wait are everybody's: of these, half at most, shared by all engines.
-  static constexpr std::size_t kWaitingMin = 256;
+  // The buffers in which answers wait and probes are under way are everybody's: of these, half and an eighth
+  // at most, shared by all engines.
   [[nodiscard]] static std::size_t waiting_share(std::size_t buffers, std::size_t hosts) {
-    return std::max(kWaitingMin, buffers / 2 / hosts);
+    return std::max<std::size_t>(1, buffers / 2 / hosts);
   }
   static constexpr std::size_t kProbesMax = 256;
+  [[nodiscard]] static std::size_t probes_share(std::size_t buffers, std::size_t hosts) {
+    return std::clamp<std::size_t>(buffers / 8 / hosts, 1, kProbesMax);
+  }
 
-  // addresses: of its pools. salt: of its journals.
-  NativeHost(VrfId id, std::string folder, HashKey key, std::uint64_t addresses, std::uint32_t salt)
-      : vrf(id), directory(std::move(folder)), engine(key), records(addresses, salt) {}
+  // addresses: of its pools. salt: of its journals. number: of the only loop that serves by it.
+  NativeHost(VrfId id, std::string folder, HashKey key, std::uint64_t addresses, std::uint32_t salt,
+             std::uint32_t number)
+      : vrf(id), directory(std::move(folder)), loop(number), engine(key), records(addresses, salt) {}
 
   const VrfId vrf;
   const std::string directory;
-  std::atomic<std::size_t> waiting_max{kWaitingMin};  // answers that may wait; the control thread's
+  const std::uint32_t loop;
+  // Answers and probes that may wait; the control thread's.
+  std::atomic<std::size_t> waiting_max{1};
+  std::atomic<std::size_t> probes_max{1};
 
   // recovering until the keeper says otherwise; serving and failing are the keeper's to say as well.
   std::atomic<NativeState> state{NativeState::recovering};
@@ -105,7 +112,9 @@ struct NativeHost {
   WaitingReplies waiting;
   std::uint64_t held_until_ms = 0;  // CLOCK_BOOTTIME: their port was full
   std::vector<Probe> probes;
-  bool listed = false;  // something waits: it is in the loop's list
+  bool listed = false;          // something waits: it is in the loop's list
+  EngineSeconds looked_s = 0;   // in which a full pool looked for leases that are over
+  std::uint32_t looked_at = 0;  // and at so many
 
   // ---- from the loop to the keeper ----
   RecordRing records;

@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint64_t kTickMs = 50;
 // A full pool looks for leases that are over beyond the turn.
 constexpr std::uint32_t kSweepForOne = 4096;
+constexpr std::uint32_t kSweepForAll = 1u << 18;  // a second
 // All leases are looked at in so many ticks, and so many a tick at least.
 constexpr std::uint32_t kSweepTicks = 600;
 constexpr std::uint32_t kSweepMin = 256;
@@ -39,8 +40,11 @@ std::uint64_t released_revision(const NativeHost& host, const NativeVrf& native)
 
 }  // namespace
 
+// None where another loop serves by it: this one may have packets of the VRF left.
 NativeLane Loop::native_lane(VrfId vrf) const {
-  return vrf.value < generation_->natives.size() ? generation_->natives[vrf.value] : NativeLane{};
+  if (vrf.value >= generation_->natives.size()) return {};
+  const NativeLane& lane = generation_->natives[vrf.value];
+  return lane.host != nullptr && lane.host->loop == index_ ? lane : NativeLane{};
 }
 
 // What the engine goes by, once it is this loop's.
@@ -100,21 +104,20 @@ void Loop::answer_native(rte_mbuf* mbuf, const Ahead& ahead, const NativeLane& l
   const bool failing = host.state.load(std::memory_order_acquire) == NativeState::failing;
   const bool refuses = failing && !native.available;
   const bool may_wait = host.waiting.size() < host.waiting_max.load(std::memory_order_relaxed);
-  const bool room = host.records.has_room(2) && may_wait;
+  const bool may_probe = host.probes.size() < host.probes_max.load(std::memory_order_relaxed);
   const Outcome no_record = refuses ? XK_SERVE_NOT_DURABLE : XK_SERVE_JOURNAL_FULL;
   const EngineTime now = engine_time(host, boot_ms_);
   Emission emission;
   const auto ask = [&] {
+    const bool room = host.records.has_room(2) && may_wait;
     return host.engine.answer(*ahead.request, ahead.client, *forwarding_, static_leases_, now,
-                              room && !refuses, no_record, frame_room(spare_), emission);
+                              {.record = room && !refuses, .probe = may_probe}, no_record, frame_room(spare_),
+                              emission);
   };
   NativeAnswer answer = ask();
-  if (answer.verdict.drop_reason == XK_SERVE_EXHAUSTED) {
-    sweep_native(host, now, kSweepForOne);
-    answer = ask();
-  }
+  if (answer.verdict.drop_reason == XK_SERVE_EXHAUSTED && sweep_for_one(host, now)) answer = ask();
   if (answer.has_record) record_native(host, answer.record);
-  if (!answer.probe.is_zero()) return begin_probe(mbuf, host, answer.probe, now);
+  if (!answer.probe.is_zero()) return begin_probe(mbuf, host, answer.probe);
   if (answer.verdict.dropped()) return drop(mbuf, meta_of(mbuf).counted, answer.verdict.drop_reason);
   const bool waits = answer.after_revision != 0 && native.reply_after != ReplyAfter::nothing &&
                      !(failing && native.available) &&
@@ -154,6 +157,16 @@ void Loop::sweep_native(NativeHost& host, EngineTime now, std::uint32_t leases) 
     record_native(host, record);
     return true;
   });
+}
+
+// Leases end in whole seconds: a full pool that is asked more often than it changes is not looked through
+// each time. False: it was looked through in this second.
+bool Loop::sweep_for_one(NativeHost& host, EngineTime now) {
+  if (std::exchange(host.looked_s, now.s()) != now.s()) host.looked_at = 0;
+  if (host.looked_at >= std::min(host.engine.leases().size(), kSweepForAll)) return false;
+  host.looked_at += kSweepForOne;
+  sweep_native(host, now, kSweepForOne);
+  return true;
 }
 
 // ---- in turn -------------------------------------------------------------------------------------------
@@ -285,12 +298,7 @@ void Loop::abandon(NativeHost& host) {
 
 // ---- probes --------------------------------------------------------------------------------------------
 
-void Loop::begin_probe(rte_mbuf* mbuf, NativeHost& host, Ip4 address, EngineTime now) {
-  if (host.probes.size() >= NativeHost::kProbesMax) {
-    JournalRecord none;
-    static_cast<void>(host.engine.probed(address, false, now, none));
-    return drop(mbuf, meta_of(mbuf).counted, XK_SERVE_PROBES_FULL);
-  }
+void Loop::begin_probe(rte_mbuf* mbuf, NativeHost& host, Ip4 address) {
   host.probes.push_back({.request = mbuf, .address = address});
   note_active(native_lane(host.vrf));
 }
@@ -326,6 +334,8 @@ bool Loop::send_probe(const NativeHost& host, Probe& probe) {
 }
 
 bool Loop::look_at_probes(NativeHost& host) {
+  if (host.probes.empty()) return false;
+  adopt_plan(native_lane(host.vrf));
   bool worked = false;
   const EngineTime now = engine_time(host, boot_ms_);
   for (std::size_t i = 0; i < host.probes.size();) {

@@ -51,8 +51,10 @@ std::vector<std::shared_ptr<NativeHost>> Pipeline::arrange_natives(Generation& g
   const auto& natives = forwarding->snapshot().natives;
   if (!natives.empty()) generation.natives.resize(XK_VRFS_MAX + 1);
   for (const NativeVrf& native : natives) {
+    // One that another loop is to serve by is given up, and begins anew with what its journal says.
     const auto is_its = [&](const auto& host) {
-      return host->vrf == native.vrf && host->directory == native.directory;
+      return host->vrf == native.vrf && host->directory == native.directory &&
+             host->loop == owner[native.vrf.value];
     };
     const auto found = std::ranges::find_if(native_hosts_, is_its);
     generation.plans.push_back(std::make_shared<const NativePlanInForce>(
@@ -61,14 +63,18 @@ std::vector<std::shared_ptr<NativeHost>> Pipeline::arrange_natives(Generation& g
                         ? *found
                         : std::make_shared<NativeHost>(native.vrf, native.directory, random_key(),
                                                        addresses_of(generation.plans.back()->plan),
-                                                       static_cast<std::uint32_t>(random_key().first)));
+                                                       static_cast<std::uint32_t>(random_key().first),
+                                                       owner[native.vrf.value]));
     const NativeLane lane{hosts.back().get(), generation.plans.back().get()};
     generation.natives[native.vrf.value] = lane;
     generation.loops[owner[native.vrf.value]].natives.push_back(lane);
   }
-  for (const auto& host : hosts)
+  for (const auto& host : hosts) {
     host->waiting_max.store(NativeHost::waiting_share(options_.pool->size, hosts.size()),
                             std::memory_order_relaxed);
+    host->probes_max.store(NativeHost::probes_share(options_.pool->size, hosts.size()),
+                           std::memory_order_relaxed);
+  }
   return hosts;
 }
 

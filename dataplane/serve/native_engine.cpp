@@ -236,7 +236,7 @@ void NativeEngine::give_back(const NativeQuestion& question, const Decision& dec
 
 NativeAnswer NativeEngine::answer(const ServerRequest& request, const ClientKey& client,
                                   const Forwarding& forwarding, const StaticTable* statics, EngineTime now,
-                                  bool can_record, Outcome no_record, MutableBytes out, Emission& emission) {
+                                  NativeRoom room, Outcome no_record, MutableBytes out, Emission& emission) {
   NativeAnswer answer;
   NativeQuestion question{.request = request,
                           .forwarding = forwarding,
@@ -275,7 +275,8 @@ NativeAnswer NativeEngine::answer(const ServerRequest& request, const ClientKey&
   }
   const bool probes = plan_->native().probe && decision.first_offer;
   const bool records = !probes && needs_record(question, decision);
-  if (records && !can_record) return drop(no_record);
+  if (records && !room.record) return drop(no_record);
+  if (probes && !room.probe) return drop(XK_SERVE_PROBES_FULL);
   if (decision.act == Act::release || decision.act == Act::decline) {
     answer.has_record = records;
     give_back(question, decision, now, answer);

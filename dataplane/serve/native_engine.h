@@ -34,6 +34,12 @@ struct NativeAnswer {
   Ip4 probe{};
 };
 
+// What there is room for. A request that needs what there is none for is dropped, and nothing is done.
+struct NativeRoom {
+  bool record = true;
+  bool probe = true;
+};
+
 class NativeEngine {
  public:
   explicit NativeEngine(HashKey key) : key_(key) {}
@@ -59,11 +65,11 @@ class NativeEngine {
   void fetch(const ClientKey& client) const { leases_.prefetch_first(client); }
   void fetch_more(const ClientKey& client) const { leases_.prefetch_second(client); }
 
-  // client: as expect() said. can_record: there is room for a record. Without, a request that needs one is
-  // dropped: SERVE_NOT_DURABLE or SERVE_JOURNAL_FULL, as no_record says. out holds kFrameMax bytes at least.
+  // client: as expect() said. no_record: why there is no room for a record, SERVE_NOT_DURABLE or
+  // SERVE_JOURNAL_FULL. out holds kFrameMax bytes at least.
   [[nodiscard]] NativeAnswer answer(const ServerRequest& request, const ClientKey& client,
                                     const Forwarding& forwarding, const StaticTable* statics, EngineTime now,
-                                    bool can_record, Outcome no_record, MutableBytes out, Emission& emission);
+                                    NativeRoom room, Outcome no_record, MutableBytes out, Emission& emission);
   // Nobody answered for the address, or somebody did: then the record is to be journaled.
   [[nodiscard]] bool probed(Ip4 address, bool conflict, EngineTime now, JournalRecord& record);
   // The operator deletes the lease of an address. False: there is none.

@@ -98,8 +98,9 @@ struct EngineHost::State {
     if (statics->concerns(received.vrf->id))
       if (const auto verdict = answer_static(request, *forwarding, *statics, plan.get(), out, emission))
         return finish(*verdict, out, emission, reaction);
-    const NativeAnswer answer = engine->answer(request, engine->expect(request), *forwarding, statics.get(),
-                                               time(now_ms), true, XK_SERVE_JOURNAL_FULL, out, emission);
+    const NativeAnswer answer =
+        engine->answer(request, engine->expect(request), *forwarding, statics.get(), time(now_ms),
+                       NativeRoom{}, XK_SERVE_JOURNAL_FULL, out, emission);
     if (answer.has_record) reaction.records.emplace_back(answer.record);
     reaction.settled = answer.probe.is_zero();
     if (!reaction.settled) {

@@ -78,6 +78,152 @@ TEST_F(NativeOverload, WhatWasLeftOfASnapshotGoes) {
   EXPECT_EQ(files_like("other.tmp"), 1u);
 }
 
+// A VRF of a wide subnet, whose pool begins at kFirst and has so many addresses.
+Snapshot wide_snapshot(const std::string& folder, std::uint32_t addresses, std::uint32_t vrfs = 1) {
+  Snapshot snapshot = native_snapshot(folder, 99, vrfs);
+  for (VrfEntry& vrf : snapshot.vrfs) vrf.subnets[0].prefix = Prefix4{Ip4{0x0a000000}, 16};
+  for (NativeVrf& native : snapshot.natives) {
+    native.pools[0].ranges[0].last = Ip4{kFirst.value + addresses - 1};
+    if (vrfs == 1) continue;
+    native.directory += "/" + std::to_string(native.vrf.value);
+    std::filesystem::create_directory(native.directory);
+  }
+  return snapshot;
+}
+
+// An address that could not be asked for is not given out without.
+TEST_F(NativeOverload, MoreProbesThanMayBeUnderWay) {
+  Snapshot snapshot = wide_snapshot(folder.path(), 1000);
+  snapshot.natives[0].probe = true;
+  publish(snapshot);
+  for (std::uint32_t client = 1; client <= 300; ++client)
+    ASSERT_TRUE(rig->clients->put(client_message(kRed, client, MessageType::discover, {})));
+  rig->settle();
+  ASSERT_GE(rig->count(kRed, XK_SERVE_PROBES_FULL), 1u);
+  std::uint32_t offers = 0;
+  ASSERT_TRUE(Rig::await([&] {
+    rig->settle();
+    for (auto frame = rig->clients->take(); !frame.empty(); frame = rig->clients->take())
+      offers += type_of(frame) == MessageType::offer ? 1 : 0;
+    return offers + rig->count(kRed, XK_SERVE_PROBES_FULL) == 300;
+  })) << offers;
+  ASSERT_TRUE(rig->clients->put(client_message(kRed, 300, MessageType::discover, {})));
+  rig->settle();
+  const auto asked = rig->clients->take();
+  ASSERT_FALSE(asked.empty());
+  EXPECT_EQ(asked.size(), 60u) << "a probe comes first, and no offer";
+  ASSERT_TRUE(Rig::await([&] {
+    rig->settle();
+    return rig->count(kRed, XK_NOTE_SERVE_OFFER) == offers + 1;
+  }));
+  EXPECT_EQ(rig->imbalance(1), "");
+}
+
+// Somebody answers a probe while the plan changes: the engine goes by the new one.
+TEST_F(NativeOverload, AProbeIsAnsweredUnderAnotherPlan) {
+  Snapshot snapshot = native_snapshot(folder.path());
+  snapshot.natives[0].probe = true;
+  publish(snapshot);
+  for (std::uint32_t client = 0; client < 8; ++client) {
+    ASSERT_TRUE(rig->clients->put(client_message(kRed, client, MessageType::discover, {})));
+    rig->settle();
+    auto reply = rig->clients->take();
+    ASSERT_EQ(reply.size(), 60u);
+    const Ip4 address = ByteReader(Bytes(reply).subspan(18 + 24, 4)).ip4();
+    reply[18 + 7] = 2;
+    const std::string sender = address_bytes(address);
+    std::copy(sender.begin(), sender.end(), reply.begin() + 18 + 14);
+    std::fill_n(reply.begin() + 18 + 24, 4, std::uint8_t{0});
+    std::swap_ranges(reply.begin(), reply.begin() + 6, reply.begin() + 6);
+    snapshot.generation += 1;
+    snapshot.natives[0].decline_s += 1;
+    rig->publish(snapshot);
+    ASSERT_TRUE(rig->clients->put(reply));
+    ASSERT_TRUE(Rig::await([&] {
+      rig->settle();
+      return rig->count(kRed, XK_NOTE_SERVE_CONFLICT) == client + 1;
+    }));
+  }
+  restart();
+  EXPECT_EQ(status().declined, 8u);
+}
+
+// The VRFs in which answers wait leave buffers to the others.
+TEST_F(NativeOverload, AnswersThatWaitInManyVrfsLeaveBuffersToOthers) {
+  constexpr std::uint32_t kNatives = 32;
+  constexpr VrfId kOther{kNatives + 1};
+  rig = std::make_unique<Rig>(std::vector<LoopPlacement>{}, 2048, 512, 512);
+  Snapshot snapshot = wide_snapshot(folder.path(), 1000, kNatives + 1);
+  snapshot.vrfs.back() = snapshot_of(kNatives + 1).vrfs.back();
+  snapshot.natives.pop_back();
+  for (NativeVrf& native : snapshot.natives) native.reply_after = ReplyAfter::store;
+  publish(snapshot);
+  for (std::uint32_t client = 1; client <= 200; ++client) {
+    for (std::uint32_t vrf = 1; vrf <= kNatives; ++vrf)
+      static_cast<void>(rig->clients->put(
+          client_message(VrfId{vrf}, client, MessageType::request,
+                         {{54, address_bytes(kUs)}, {50, address_bytes(Ip4{kFirst.value + client})}})));
+    rig->settle();
+  }
+  ASSERT_GE(rig->count(kRed, XK_SERVE_JOURNAL_FULL), 1u);
+  for (std::uint32_t client = 1; client <= 100; ++client) {
+    ASSERT_TRUE(rig->clients->put(discover(kOther, client)));
+    rig->settle();
+    ASSERT_FALSE(rig->servers->take().empty()) << client;
+  }
+  EXPECT_EQ(rig->count(kOther, XK_BUFFER_NONE), 0u);
+}
+
+// A VRF whose servers are in that of an engine moves that to another loop: what waits there is not forgotten,
+// and not two of them serve by it.
+TEST_F(NativeOverload, AnEngineThatAnotherLoopGets) {
+  rig = std::make_unique<Rig>(std::vector<LoopPlacement>{{}, {}});
+  constexpr VrfId kGreen{2};
+  const auto make = [&](std::uint64_t generation, bool moved) {
+    Snapshot snapshot = native_snapshot(folder.path(), 99, 2, generation);
+    snapshot.vrfs[0] = snapshot_of(2).vrfs[0];
+    snapshot.natives.erase(snapshot.natives.begin());
+    snapshot.natives[0].reply_after = ReplyAfter::store;
+    if (moved) {
+      snapshot.vrfs[0].server_vrf = kGreen;
+      std::erase_if(snapshot.attachments, [](const AttachmentEntry& attachment) {
+        return attachment.vrf == VrfId{1} && attachment.role == AttachmentRole::server;
+      });
+    }
+    return snapshot;
+  };
+  const auto request_of = [&](std::uint32_t client) {
+    return client_message(kGreen, client, MessageType::request,
+                          {{54, address_bytes(kUs)}, {50, address_bytes(Ip4{kFirst.value + client})}});
+  };
+  publish(make(1, false));
+  std::uint64_t revision = 0;
+  for (std::uint64_t generation = 2; generation < 6; ++generation) {
+    const auto client = static_cast<std::uint32_t>(generation);
+    ASSERT_TRUE(rig->clients->put(request_of(client)));
+    ASSERT_TRUE(Rig::await([&] {
+      rig->settle();
+      return status().revision == revision + 1;
+    }));
+    publish(make(generation, generation % 2 == 0));
+    ++revision;
+    // It asks again, as nobody was answered.
+    while (!rig->clients->take().empty()) {
+    }
+    ASSERT_TRUE(rig->clients->put(request_of(client)));
+    rig->settle();
+    revision = status().revision;
+    rig->pipeline->note_stored(kGreen, revision);
+    std::vector<std::uint8_t> answer;
+    ASSERT_TRUE(Rig::await([&] {
+      rig->settle();
+      answer = rig->clients->take();
+      return !answer.empty();
+    })) << generation;
+    EXPECT_EQ(type_of(answer), MessageType::ack);
+  }
+}
+
 class NativeOnAFullDisk : public NativeOnASmallDisk {
  protected:
   [[nodiscard]] std::uint64_t room() const { return std::filesystem::space(folder.path()).free; }
