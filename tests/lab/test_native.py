@@ -6,7 +6,8 @@ import types
 
 import pytest
 
-from test_clients import ALL, LEASE_TIME_S, ROUTER_MACS, leases, move, moved, packets, rebinds, refusals
+from test_clients import (ALL, LEASE_TIME_S, ROUTER_MACS, leases, move, moved, old_address_asked, packets, rebinds,
+                          refusals)
 from xkl.appliance import Appliance
 from xkl.clients import BOUND, RENEWED
 from xkl.lab import in_netns, run, wait_for
@@ -112,6 +113,22 @@ def test_dataplane_killed(site):
         assert client.wait_event(RENEWED, seen, LEASE_TIME_S + 5)["address"] == address, client.name
 
 
+@pytest.mark.parametrize("kind", ["dhclient", "dhcpcd"])
+@pytest.mark.parametrize("segment", SEGMENTS)
+def test_reboot(site, segment, kind):
+    """INIT-REBOOT (RFC 2131 3.2): a client that comes back asks for its address without naming a server, and has it.
+    udhcpc never does."""
+    client = site.clients[segment, kind]
+    address, asked, naks = client.lease()["address"], old_address_asked(site, client), refusals(site, client)
+    client.stop()
+    seen = len(client.events())
+    client.start()
+    event = client.wait_event(BOUND | RENEWED, seen, LEASE_TIME_S)
+    assert event["address"] == address
+    wait_for(lambda: old_address_asked(site, client) > asked, f"{client.name}'s INIT-REBOOT on the wire", 5)
+    assert refusals(site, client) == naks
+
+
 @pytest.mark.parametrize("segment", SEGMENTS)
 def test_nak_after_a_subnet_change(site, segment):
     """The VRF moves to another subnet: a client that comes back with its old address is refused (RFC 2131 4.3.2) and
@@ -172,6 +189,24 @@ def test_inform(site, segment):
     client.stop()
 
 
+@pytest.mark.parametrize("segment", SEGMENTS)
+def test_decline(site, segment):
+    """Another host has the address: udhcpc asks by ARP, declines it, and gets another one; the first is set aside."""
+    client, other = site.clients[segment, "udhcpc"], site.clients[segment, "dhcpcd"]
+    address = client.lease()["address"]  # that it gave back, and is offered again
+    run("ip", "-n", other.ns, "addr", "add", f"{address}/24", "dev", "eth0")
+    seen = len(client.events())
+    client.start("-a")
+    bound = client.wait_event(BOUND, seen, 40)
+    assert bound["address"] != address
+    assert packets(site, client, f"dhcp.option.dhcp == 4 && dhcp.option.requested_ip_address == {address}")
+    rows = wait_for(lambda: [r for r in site.appliance.leases(client.vrf)
+                             if r["address"] == address and r["state"] == "declined"], "the address to be set aside", 5)
+    assert rows[0]["mac"] == client.mac
+    run("ip", "-n", other.ns, "addr", "flush", "dev", "eth0")
+    client.stop()
+
+
 def test_every_packet_we_sent_is_sound(site):
     sent = assert_sound(site.captures["trunk"], ROUTER_MACS) + assert_sound(site.captures["red0"], ROUTER_MACS)
     assert sent > 50
@@ -181,7 +216,7 @@ def test_the_law_of_counting_holds(site):
     wait_for(site.appliance.law_holds, "rx + copies = tx + drops")
     total = site.appliance.counters()
     assert total["rx"] > 0 and total["replies"] > 0
-    taken = {"arp_not_ours", "serve_released", "serve_silent", "probe_heard", "dataplane_ended", "port_overrun"}
+    taken = {"arp_not_ours", "serve_released", "serve_declined", "serve_silent", "probe_heard", "dataplane_ended", "port_overrun"}
     unexpected = {n: c for n, c in total["drops"].items() if n not in taken}
     assert not unexpected, unexpected
 
