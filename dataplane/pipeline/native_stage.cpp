@@ -85,7 +85,7 @@ void Loop::serve_native(rte_mbuf* mbuf, const Received& received, Ahead& ahead) 
   }
   const ServerRequest& request = *ahead.request;
   if (ahead.fault != XK_OUTCOME_COUNT) return drop(mbuf, meta_of(mbuf).counted, ahead.fault);
-  if (has_static_leases(*received.vrf) && request.type != MessageType::none) {
+  if (has_static_leases(*received.vrf)) {
     Emission emission;
     const auto verdict =
         answer_static(request, *forwarding_, *static_leases_, &lane.plan->plan, frame_room(spare_), emission);

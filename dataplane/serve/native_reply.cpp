@@ -42,10 +42,7 @@ Verdict send(const NativeQuestion& question, const ReplyContent& content, const 
   const ServerRequest& request = question.request;
   const AttachmentEntry& attachment = *request.received->attachment;
   const PortEntry& port = *question.forwarding.port(attachment.port);
-  const bool bootp = content.type == MessageType::none;
-  // RFC 1542 2.1: a BOOTP client takes 300 bytes, or as many as it sent.
-  const ReplySize size{.client_max = bootp ? std::max(dhcp4::kMessageMin, request.message.size())
-                                           : client_message_max(request.message_size),
+  const ReplySize size{.client_max = reply_max(request),
                        .frame_max = message_max(attachment.outer, attachment.inner, port, out)};
   const WrittenReply written =
       write_reply(content, size, out.subspan(headers_size(attachment.outer, attachment.inner)));

@@ -1,5 +1,6 @@
 #include "dataplane/serve/reply_parts.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "dataplane/base/text_bytes.h"
@@ -33,6 +34,11 @@ void write_echoed(const ServerRequest& request, ByteWriter& more) {
   more.u8(option4::kSubnetSelection);
   more.u8(4);
   more.ip4(request.subnet_selection);
+}
+
+std::size_t reply_max(const ServerRequest& request) {
+  if (request.type == MessageType::none) return std::max(dhcp4::kMessageMin, request.message.size());
+  return client_message_max(request.message_size);
 }
 
 ReplyLayers::ReplyLayers(const NativePlan& plan, const SubnetEntry& subnet, const NativePool* pool,

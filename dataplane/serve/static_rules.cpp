@@ -43,7 +43,7 @@ const StaticRecord* find_record(const ServerRequest& request, const StaticTable&
 
 Outcome note_of(MessageType type) {
   if (type == MessageType::offer) return XK_NOTE_STATIC_OFFER;
-  return type == MessageType::ack ? XK_NOTE_STATIC_ACK : XK_NOTE_STATIC_NAK;
+  return type == MessageType::nak ? XK_NOTE_STATIC_NAK : XK_NOTE_STATIC_ACK;
 }
 
 // record: whose lease it is; null in a NAK.
@@ -52,6 +52,7 @@ Verdict reply(const Question& question, MessageType type, const StaticRecord* re
   const ServerRequest& request = question.request;
   const AttachmentEntry& attachment = *request.received->attachment;
   const bool inform = request.type == MessageType::inform;
+  const bool bootp = type == MessageType::none;
   const Ip4 address = record == nullptr || inform ? Ip4{} : record->address;
   Destination to;
   if (const Outcome fault = destination_of(request, type, address, question.server_identifier, to);
@@ -70,7 +71,7 @@ Verdict reply(const Question& question, MessageType type, const StaticRecord* re
     } else {
       two_layers = {bytes_of(subnet.options), record->options()};
     }
-    if (!inform) times = LeaseTimes{subnet.lease_time_s, subnet.renew_s, subnet.rebind_s};
+    if (!inform && !bootp) times = LeaseTimes{subnet.lease_time_s, subnet.renew_s, subnet.rebind_s};
     write_echoed(request, more);
   }
   const ReplyContent content{
@@ -88,7 +89,7 @@ Verdict reply(const Question& question, MessageType type, const StaticRecord* re
       .agent = request.agent,
   };
   const PortEntry& port = *question.forwarding.port(attachment.port);
-  const ReplySize size{.client_max = client_message_max(request.message_size),
+  const ReplySize size{.client_max = reply_max(request),
                        .frame_max = message_max(attachment.outer, attachment.inner, port, out)};
   const MutableBytes message = out.subspan(headers_size(attachment.outer, attachment.inner));
   const WrittenReply written = write_reply(content, size, message);
@@ -128,6 +129,9 @@ std::optional<Verdict> answer_holder(const Question& question, const StaticRecor
                                      Emission& emission) {
   const ServerRequest& request = question.request;
   switch (request.type) {
+    case MessageType::none:
+      if (question.plan == nullptr || !question.plan->native().bootp) return std::nullopt;
+      return reply(question, MessageType::none, &record, out, emission);
     case MessageType::discover:
       return reply(question, MessageType::offer, &record, out, emission);
     case MessageType::request:

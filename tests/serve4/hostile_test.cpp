@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "tests/serve4/engine_host.h"
@@ -21,13 +22,17 @@ constexpr std::uint32_t kMacs = 2'000'000;
 
 std::unique_ptr<EngineHost> host_with(const char* limits) {
   NamedNative named;
-  for (const char* line :
-       {"port 1 name=port1 mac=02:00:00:00:01:01", "vrf 1 name=red engine=native",
-        "subnet 1 10.0.0.0/16 lease=3600 renew=1800 rebind=3150",
-        "attachment 1 name=alley port=1 vrf=1 subnet=10.0.0.0/16 server_identifier=10.0.0.1 trusted=1",
-        "attachment 2 name=street port=1 vrf=1 outer=100 subnet=10.0.0.0/16 server_identifier=10.0.0.1 "
-        "trusted=1",
-        limits, "pool 10.0.0.0/16 10.0.1.0-10.0.4.255"})
+  const std::string attachment = " port=1 vrf=1 subnet=10.0.0.0/16 server_identifier=10.0.0.1 trusted=1";
+  const std::vector<std::string> lines{
+      "port 1 name=port1 mac=02:00:00:00:01:01",
+      "vrf 1 name=red engine=native",
+      "subnet 1 10.0.0.0/16 lease=3600 renew=1800 rebind=3150",
+      "attachment 1 name=alley" + attachment,
+      "attachment 2 name=street outer=100" + attachment,
+      limits,
+      "pool 10.0.0.0/16 10.0.1.0-10.0.4.255",
+  };
+  for (const std::string& line : lines)
     if (const auto done = named.apply(line); !done) ADD_FAILURE() << done.error().message;
   auto host = std::make_unique<EngineHost>(named);
   EXPECT_EQ(host->error(), "");
