@@ -179,5 +179,25 @@ def test_excluded_live(site):
     assert other != address and renewed(site.holder)["address"] != address
 
 
+def test_an_exhausted_pool_is_said_once(site):
+    """However many find no address: each is counted, and the log has one line a minute."""
+    site.appliance.reload(config(site.lab, exclude='exclude = ["10.0.0.101-10.0.0.199"]'))
+    site.appliance.wait_serving()
+    for address in list(leases(site, attachment="xkl-red0"))[:5]:
+        ctl(site, "lease", "delete", "red", address, "--yes")
+    number = ctl(site, "events")["last"]
+    told = lambda: [e for e in ctl(site, "events", "--since", str(number))["events"] if e["kind"] == "pool_exhausted"]
+    exhausted = lambda: site.appliance.counters("red")["drops"].get("serve_exhausted", 0)
+    flood(site, first=FLOOD * 300, seconds=0.5)
+    wait_for(told, "the event", 10)
+    seen = exhausted()
+    assert seen > 100
+    flood(site, first=FLOOD * 301, seconds=0.5)
+    wait_for(lambda: exhausted() > seen + 100, "more to be turned away")
+    time.sleep(3)  # xdp-kead looks every second
+    assert [(e["vrf"], e["level"]) for e in told()] == [("red", "warning")]
+    assert "no address" in told()[0]["text"]
+
+
 def test_the_law_of_counting_holds(site):
     wait_for(site.appliance.law_holds, "rx + copies = tx + drops")
