@@ -33,7 +33,9 @@ option subnet 10.0.0.0/24 1 255.255.255.0
 option subnet 10.0.0.0/24 3 10.0.0.1
 option subnet 10.0.0.0/24 15 "lan.example"
 option pool 1 43 zeros:600
+class option43:contains:"x" circuit:present lease=300
 option class 0 66 "boot.lan.example"
+static 1 mac=02:00:00:00:0c:77 address=10.0.0.50 options=06040a00003f
 )";
 
 void fail(const char* what) {

@@ -113,6 +113,22 @@ std::string wrong_options(const ReplyView& reply, const Packet& request) {
   return "";
 }
 
+// Each field's options end with END, and only pad follows (RFC 2131 4.1).
+std::string wrong_end(const ReplyView& reply) {
+  const auto wrong_in = [&reply](std::size_t at, std::size_t end, const char* field) -> std::string {
+    while (at + 1 < end && reply.message[at] != 255)
+      at += reply.message[at] == 0 ? 1 : std::size_t{2} + reply.message[at + 1];
+    if (at >= end || reply.message[at] != 255) return std::string("no END in ") + field;
+    const auto rest = Bytes(reply.message).subspan(at + 1, end - at - 1);
+    const bool padded = std::ranges::all_of(rest, [](std::uint8_t byte) { return byte == 0; });
+    return padded ? "" : std::string("no pad behind END in ") + field;
+  };
+  std::string wrong = wrong_in(kOptionsAt, reply.message.size(), "options");
+  if (wrong.empty() && (reply.overload & 1) != 0) wrong = wrong_in(kFileAt, kFileAt + 128, "file");
+  if (wrong.empty() && (reply.overload & 2) != 0) wrong = wrong_in(kSnameAt, kSnameAt + 64, "sname");
+  return wrong;
+}
+
 // Parts of one option that are short of 255 bytes are several of it (RFC 3396 5: a split one fills the parts
 // that are not the last, but for those which a field's end cuts).
 std::string wrong_repetition(const ReplyView& reply) {
@@ -191,6 +207,7 @@ std::optional<ReplyView> read_reply(Bytes frame) {
 std::string wrong_with_reply(const ReplyView& reply, const Packet& request) {
   for (const auto check : {wrong_fields, wrong_options})
     if (std::string wrong = check(reply, request); !wrong.empty()) return wrong;
+  if (std::string wrong = wrong_end(reply); !wrong.empty()) return wrong;
   return wrong_repetition(reply);
 }
 

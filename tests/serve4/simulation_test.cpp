@@ -91,6 +91,7 @@ class World {
   // Nobody asks any more; what was leased, offered and declined comes back.
   void wind_down() {
     events_ = {};
+    if (!up_) start_anew();
     for (int i = 0; i < 300; ++i) {
       now_ms_ += 1000;
       keep(host_->pass(now_ms_));
@@ -239,6 +240,11 @@ class World {
     after(500, [this] { tick(); });
   }
 
+  void start_anew() {
+    up_ = true;
+    host_->restart(journal_, now_ms_);
+  }
+
   // What was not durable is gone, and with it the replies that waited for it.
   void crash() {
     ++crashes_;
@@ -250,10 +256,7 @@ class World {
     revision_ = durable_revision_;
     if (chance(50)) compact();
     if (chance(30)) leap(below(90'000));
-    after(below(3000), [this] {
-      up_ = true;
-      host_->restart(journal_, now_ms_);
-    });
+    after(below(3000), [this] { start_anew(); });
     after(5000 + below(60'000), [this] { crash(); });
   }
 
