@@ -42,6 +42,13 @@ NativeKeeper& Pipeline::keeper() {
   return *keeper_;
 }
 
+// Up to where the store has the journal that it goes on with: nobody says it again.
+void Pipeline::keep_stored(NativeHost& host) const {
+  for (const auto& before : native_hosts_)
+    if (before->vrf == host.vrf && before->directory == host.directory)
+      host.stored.store(before->stored.load(std::memory_order_relaxed), std::memory_order_relaxed);
+}
+
 // Each VRF keeps the engine that it has, with a new plan; others get one, which reads its journal once the
 // generation is in force.
 std::vector<std::shared_ptr<NativeHost>> Pipeline::arrange_natives(Generation& generation,
@@ -65,6 +72,7 @@ std::vector<std::shared_ptr<NativeHost>> Pipeline::arrange_natives(Generation& g
                                                        addresses_of(generation.plans.back()->plan),
                                                        static_cast<std::uint32_t>(random_key().first),
                                                        owner[native.vrf.value]));
+    if (found == native_hosts_.end()) keep_stored(*hosts.back());
     const NativeLane lane{hosts.back().get(), generation.plans.back().get()};
     generation.natives[native.vrf.value] = lane;
     generation.loops[owner[native.vrf.value]].natives.push_back(lane);

@@ -119,6 +119,7 @@ class Pipeline {
   [[nodiscard]] NativeKeeper& keeper();
   [[nodiscard]] std::vector<std::shared_ptr<NativeHost>> arrange_natives(
       Generation& generation, const std::vector<std::uint32_t>& owner);
+  void keep_stored(NativeHost& host) const;
   void replace_natives(std::vector<std::shared_ptr<NativeHost>> hosts);
   void carry_natives(Generation& to) const;
   bool find_losses(const RuntimePort& port) const;

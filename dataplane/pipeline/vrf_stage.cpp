@@ -31,6 +31,7 @@ bool Loop::serve() {
   }
   if (scheduler_.idle()) return false;
   now_ms_ = shared_.now_ms();
+  if (!view_->natives.empty()) boot_ms_ = shared_.boot_ns() / 1'000'000;
   look_at_fence();
   const auto serve_queue = [this](VrfQueue& queue, std::span<rte_mbuf*> packets, std::uint32_t waiting) {
     VrfCounters& counters = counters_[queue.vrf.value];

@@ -34,9 +34,11 @@ void GroupCounts::add(std::uint32_t key) {
   if (key == 0) return;
   std::size_t at = place_of(key);
   if (slots_[at].key == 0) {
-    // Counts of 0 have filled it: at most three quarters of it are in use without them.
+    // Counts of 0 have filled it, or there are more groups than there was room for: those that are gone may
+    // have leases yet.
     if (used_ + 1 > slots_.size() * 3 / 4) {
       rebuild(slots_.size());
+      if (used_ + 1 > slots_.size() * 3 / 4) rebuild(slots_.size() * 2);
       at = place_of(key);
     }
     slots_[at].key = key;
@@ -88,28 +90,32 @@ void LeaseTable::add_span(const Range4& range) {
                 span);
 }
 
+// Those of the range's addresses that are not there yet, piece by piece.
+template <typename Take>
+void LeaseTable::each_missing(const Range4& range, Take&& take) {
+  std::uint64_t from = range.first.value;
+  while (from <= range.last.value) {
+    const auto behind = std::ranges::upper_bound(spans_, Ip4{static_cast<std::uint32_t>(from)}, {},
+                                                 [](const Span& span) { return span.first; });
+    if (behind != spans_.begin() && std::prev(behind)->last.value >= from) {
+      from = std::uint64_t{std::prev(behind)->last.value} + 1;
+      continue;
+    }
+    const std::uint32_t last =
+        behind == spans_.end() ? range.last.value : std::min(range.last.value, behind->first.value - 1);
+    take(Range4{Ip4{static_cast<std::uint32_t>(from)}, Ip4{last}});
+    from = std::uint64_t{last} + 1;
+  }
+}
+
 void LeaseTable::extend(std::span<const Range4> ranges) {
   const std::uint32_t before = size_;
   std::uint64_t more = 0;
-  for (const Range4& range : ranges) more += range.size();
+  for (const Range4& range : ranges)
+    each_missing(range, [&more](const Range4& piece) { more += piece.size(); });
+  if (more == 0) return;
   leases_.reserve(size_ + more);
-  for (const Range4& range : ranges) {
-    // Those of its addresses that are not there yet, piece by piece.
-    std::uint64_t from = range.first.value;
-    while (from <= range.last.value) {
-      const auto behind = std::ranges::upper_bound(spans_, Ip4{static_cast<std::uint32_t>(from)}, {},
-                                                   [](const Span& span) { return span.first; });
-      if (behind != spans_.begin() && std::prev(behind)->last.value >= from) {
-        from = std::uint64_t{std::prev(behind)->last.value} + 1;
-        continue;
-      }
-      const std::uint32_t last =
-          behind == spans_.end() ? range.last.value : std::min(range.last.value, behind->first.value - 1);
-      add_span({Ip4{static_cast<std::uint32_t>(from)}, Ip4{last}});
-      from = std::uint64_t{last} + 1;
-    }
-  }
-  if (size_ == before) return;
+  for (const Range4& range : ranges) each_missing(range, [this](const Range4& piece) { add_span(piece); });
   texts_.grow(size_);
   free_.grow(size_);
   expired_.grow(size_);

@@ -175,6 +175,8 @@ class LeaseTable {
   [[nodiscard]] std::size_t bucket(const Mac& mac) const {
     return (mac.number() * 0x9e3779b97f4a7c15u >> 20) & (bucket_mask_ >> 1);
   }
+  template <typename Take>
+  void each_missing(const Range4& range, Take&& take);
   void add_span(const Range4& range);
   void rehash();
   void link(Lease& lease);

@@ -122,7 +122,8 @@ void NativeEngine::describe_client(const NativeQuestion& question, JournalRecord
   record.attachment = attachment_name(*request.received->attachment, question.forwarding, attachment_);
 }
 
-// Whether the journal must know of it: not if it knows of the same client, at least as long.
+// Whether the journal must know of it: not if it knows of the same client, at least as long, and not for
+// longer than it would be told now.
 bool NativeEngine::needs_record(const NativeQuestion& question, const Decision& decision) const {
   const Lease& lease = *decision.lease;
   if (decision.act == Act::release) return lease.recorded_s != 0;
@@ -132,7 +133,9 @@ bool NativeEngine::needs_record(const NativeQuestion& question, const Decision& 
   if (lease.mac != question.request.chaddr || lease.attachment != question.attachment ||
       lease.circuit != question.circuit)
     return true;
-  return !decision.only_the_rest && later(question.now_s + 1u, decision.lease_s) > lease.recorded_s;
+  if (decision.only_the_rest) return lease.until_s > lease.recorded_s;
+  const EngineSeconds until_s = later(question.now_s + 1u, decision.lease_s);
+  return until_s > lease.recorded_s || ahead(until_s, decision.lease_s) < lease.recorded_s;
 }
 
 void NativeEngine::commit(const NativeQuestion& question, const Decision& decision, EngineTime now,

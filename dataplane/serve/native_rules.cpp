@@ -170,13 +170,17 @@ Lease* any_address(const NativeQuestion& question) {
 
 // ---- who may -------------------------------------------------------------------------------------------
 
-bool over_limit(const NativeQuestion& question) {
+// own: a lease of the client's that is over, or null. It may be counted still, until a sweep has seen it.
+bool over_limit(const NativeQuestion& question, const Lease* own) {
   const NativeVrf& native = question.plan.native();
-  const auto full = [](std::uint32_t most, const GroupCounts& counts, std::uint32_t key) {
-    return most != 0 && key != 0 && counts.of(key) >= most;
+  const auto full = [own](std::uint32_t most, const GroupCounts& counts, std::uint32_t key,
+                          std::uint32_t Lease::* group) {
+    const bool counted = own != nullptr && own->counted && own->*group == key;
+    return most != 0 && key != 0 && counts.of(key) >= most + (counted ? 1u : 0u);
   };
-  return full(native.circuit_leases_max, question.leases.circuits(), question.circuit) ||
-         full(native.attachment_leases_max, question.leases.attachments(), question.attachment);
+  return full(native.circuit_leases_max, question.leases.circuits(), question.circuit, &Lease::circuit) ||
+         full(native.attachment_leases_max, question.leases.attachments(), question.attachment,
+              &Lease::attachment);
 }
 
 bool all_paused(const NativeQuestion& question) {
@@ -198,8 +202,8 @@ Decision find_address(const NativeQuestion& question, Act act) {
   if (has && lease->state == LeaseState::leased)
     return give(question, act, *lease, *subnet_of(question.plan.vrf(), lease->address));
   if (is_paused_client(question)) return Decision::drop(XK_SERVE_PAUSED);
+  if (!has && over_limit(question, lease)) return Decision::drop(XK_SERVE_LIMIT);
   if (lease != nullptr && question.plan.pool_of(lease->address)->paused) lease = nullptr;
-  if (!has && over_limit(question)) return Decision::drop(XK_SERVE_LIMIT);
   bool first = false;
   if (lease == nullptr) {
     if (!question.request.requested.is_zero()) lease = takeable(question, question.request.requested);
@@ -237,7 +241,7 @@ Decision prolong(const NativeQuestion& question, Lease& lease, const SubnetEntry
     return decision;
   }
   if (paused && !question.plan.native().renew_paused) return Decision::nak("paused");
-  if (!alive && lease.state == LeaseState::leased && over_limit(question))
+  if (!alive && lease.state == LeaseState::leased && over_limit(question, &lease))
     return Decision::drop(XK_SERVE_LIMIT);
   return give(question, Act::commit, lease, subnet);
 }
@@ -265,7 +269,8 @@ Decision decide_selecting(const NativeQuestion& question) {
   if (is_paused_client(question)) return Decision::drop(XK_SERVE_PAUSED);
   lease = takeable(question, asked);
   if (lease == nullptr) return Decision::nak("address not available");
-  if (over_limit(question)) return Decision::drop(XK_SERVE_LIMIT);
+  const bool held_is_over = held != nullptr && is_over(*held, question.now_s);
+  if (over_limit(question, held_is_over ? held : nullptr)) return Decision::drop(XK_SERVE_LIMIT);
   return give(question, Act::commit, *lease, *subnet);
 }
 

@@ -199,6 +199,17 @@ TEST(GroupCounts, ManyGroupsComeAndGo) {
   }
 }
 
+// Attachments come and go, and the leases of those that are gone stay: there may be more than were thought
+// of.
+TEST(GroupCounts, HoldsMoreThanWasReserved) {
+  GroupCounts counts;
+  counts.reserve(100);
+  for (std::uint32_t key = 1; key <= 5000; ++key) counts.add(key);
+  for (std::uint32_t key = 1; key <= 5000; ++key) ASSERT_EQ(counts.of(key), 1u);
+  for (std::uint32_t key = 1; key <= 5000; ++key) counts.remove(key);
+  for (std::uint32_t key = 1; key <= 5000; ++key) ASSERT_EQ(counts.of(key), 0u);
+}
+
 // At most 128 bytes a lease, whatever is counted, beside the few that an attachment takes; the index and the
 // counts are of powers of two.
 TEST(LeaseTable, KeepsToItsMemory) {
@@ -210,6 +221,21 @@ TEST(LeaseTable, KeepsToItsMemory) {
     EXPECT_LE(table.bytes() - table.attachments().bytes(), std::size_t{128} * leases) << leases;
     EXPECT_LE(table.attachments().bytes(), std::size_t{16} * XK_ATTACHMENTS_MAX);
   }
+}
+
+// A plan that is adopted again costs nothing.
+TEST(LeaseTable, HasRoomForWhatIsNewOnly) {
+  LeaseTable table;
+  const Range4 range{Ip4{0x0a000000}, Ip4{0x0a00ffff}};
+  table.extend({{range}});
+  const std::size_t bytes = table.bytes();
+  const Lease* const first = table.find(range.first);
+  table.extend({{range}});
+  EXPECT_EQ(table.bytes(), bytes);
+  EXPECT_EQ(table.find(range.first), first);
+  table.extend({{range, Range4{Ip4{0x0a020000}, Ip4{0x0a020000}}}});
+  EXPECT_EQ(table.size(), 65537u);
+  EXPECT_LE(table.bytes(), 2 * bytes);
 }
 
 TEST(LeaseTable, KeepsClientIdsAndLines) {

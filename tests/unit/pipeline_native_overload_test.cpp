@@ -148,6 +148,41 @@ TEST_F(NativeOverload, AProbeIsAnsweredUnderAnotherPlan) {
   EXPECT_EQ(status().declined, 8u);
 }
 
+// A loop that slept knows what time it is before it answers what woke it.
+TEST_F(NativeOverload, TheFirstRequestAfterASleep) {
+  Snapshot snapshot = native_snapshot(folder.path());
+  snapshot.vrfs[0].subnets[0].lease_time_s = 1;
+  snapshot.natives[0].subnets[0].lease_time_max_s = 1;
+  publish(snapshot);
+  ASSERT_EQ(acquire(1), kFirst);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+  const auto offer = ask(
+      client_message(kRed, 2, MessageType::discover, {{option4::kRequestedAddress, address_bytes(kFirst)}}));
+  ASSERT_EQ(type_of(offer), MessageType::offer);
+  EXPECT_EQ(yiaddr_of(offer), kFirst) << "the lease of the first client was over";
+}
+
+// A client's own lease that is over, and not seen to be yet, does not stand in its way.
+TEST_F(NativeOverload, ALimitIsNotReachedByTheClientsOwnLease) {
+  Snapshot snapshot = wide_snapshot(folder.path(), 60'000);
+  snapshot.vrfs[0].subnets[0].lease_time_s = 1;
+  snapshot.natives[0].subnets[0].lease_time_max_s = 1;
+  snapshot.natives[0].attachment_leases_max = 2;
+  publish(snapshot);
+  // The first addresses have been looked at, and will be again when all the others were.
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  rig->settle();
+  ASSERT_EQ(acquire(1), kFirst);
+  ASSERT_EQ(acquire(2), Ip4{kFirst.value + 1});
+  EXPECT_TRUE(acquire(3).is_zero());
+  EXPECT_EQ(rig->count(kRed, XK_SERVE_LIMIT), 1u);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+  rig->settle();
+  EXPECT_EQ(type_of(discover_of(1)), MessageType::offer);
+  EXPECT_EQ(type_of(renew(2, Ip4{kFirst.value + 1})), MessageType::ack);
+  EXPECT_EQ(rig->count(kRed, XK_SERVE_LIMIT), 1u);
+}
+
 // The VRFs in which answers wait leave buffers to the others.
 TEST_F(NativeOverload, AnswersThatWaitInManyVrfsLeaveBuffersToOthers) {
   constexpr std::uint32_t kNatives = 32;
