@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "dataplane/serve/native_engine.h"
 #include "dataplane/serve/static_rules.h"
 #include "dataplane/serve/static_table.h"
 
@@ -46,6 +45,7 @@ struct EngineHost::State {
   std::unique_ptr<StaticTable> statics;
   std::unique_ptr<NativeEngine> engine = std::make_unique<NativeEngine>(kKey);
   std::vector<Pending> pending;
+  NativeRoom room;
   std::uint64_t durable = 0;  // revision: all of earlier steps
 
   static EngineTime time(std::uint64_t now_ms) { return EngineTime{kClockStartMs + now_ms}; }
@@ -98,9 +98,8 @@ struct EngineHost::State {
     if (statics->concerns(received.vrf->id))
       if (const auto verdict = answer_static(request, *forwarding, *statics, plan.get(), out, emission))
         return finish(*verdict, out, emission, reaction);
-    const NativeAnswer answer =
-        engine->answer(request, engine->expect(request), *forwarding, statics.get(), time(now_ms),
-                       NativeRoom{}, XK_SERVE_JOURNAL_FULL, out, emission);
+    const NativeAnswer answer = engine->answer(request, engine->expect(request), *forwarding, statics.get(),
+                                               time(now_ms), room, XK_SERVE_JOURNAL_FULL, out, emission);
     if (answer.has_record) reaction.records.emplace_back(answer.record);
     reaction.settled = answer.probe.is_zero();
     if (!reaction.settled) {
@@ -145,6 +144,8 @@ Reaction EngineHost::receive(AttachmentId at, Bytes frame, std::uint64_t now_ms)
   state_->ask(at, frame, now_ms, reaction);
   return reaction;
 }
+
+void EngineHost::set_room(NativeRoom room) { state_->room = room; }
 
 Reaction EngineHost::pass(std::uint64_t now_ms) {
   Reaction reaction;

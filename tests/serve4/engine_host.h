@@ -10,6 +10,7 @@
 #include "dataplane/base/forwarding.h"
 #include "dataplane/base/lease_journal.h"
 #include "dataplane/dhcp/received.h"
+#include "dataplane/serve/native_engine.h"
 #include "tests/serve4/native_text.h"
 
 namespace xk::test {
@@ -50,6 +51,8 @@ class EngineHost {
   [[nodiscard]] const Forwarding& forwarding() const;
 
   Reaction receive(AttachmentId at, Bytes frame, std::uint64_t now_ms);
+  // What there is room for from now on, but for what passes by itself.
+  void set_room(NativeRoom room);
   // Time passes: answers of probes that nobody answered, leases that are reclaimed.
   Reaction pass(std::uint64_t now_ms);
   Reaction heard(AttachmentId at, Ip4 address, const Mac& mac, std::uint64_t now_ms);

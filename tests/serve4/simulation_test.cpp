@@ -32,7 +32,8 @@ constexpr const char* kConfiguration[] = {
     "vrf 1 name=red engine=native",
     "subnet 1 10.0.0.0/20 lease=60 renew=30 rebind=52",
     "attachment 1 name=lan port=1 vrf=1 subnet=10.0.0.0/20 server_identifier=10.0.0.1 circuit_id=\"lan\"",
-    "native 1 offer_hold=5 grace=20 decline=50",
+    // As many leases as there are addresses: a lease that is counted and gone would turn a client away.
+    "native 1 offer_hold=5 grace=20 decline=50 attachment_leases=1536 circuit_leases=1536",
     "pool 10.0.0.0/20 10.0.1.0-10.0.6.255",
 };
 
@@ -75,6 +76,7 @@ class World {
     tick();
     sync();
     after(below(40'000), [this] { crash(); });
+    after(below(30'000), [this] { fill_up(); });
     after(below(90'000), [this] { sleep(); });
   }
 
@@ -91,6 +93,7 @@ class World {
   // Nobody asks any more; what was leased, offered and declined comes back.
   void wind_down() {
     events_ = {};
+    host_->set_room({});
     if (!up_) start_anew();
     for (int i = 0; i < 300; ++i) {
       now_ms_ += 1000;
@@ -164,7 +167,11 @@ class World {
   void to_server(const Packet& packet) {
     carry(packet.frame(), [this](const auto& frame) {
       if (!up_) return;
+      host_->set_room({.record = now_ms_ >= full_until_ms_});
       const Reaction reaction = host_->receive(kLan, frame, now_ms_);
+      if (now_ms_ < full_until_ms_) {
+        EXPECT_TRUE(reaction.records.empty());
+      }
       keep(reaction);
       if (reaction.frame.empty()) return;
       waiting_.push_back({reaction.after_revision, now_ms_, reaction.frame});
@@ -234,6 +241,12 @@ class World {
     return number;
   }
   static Bytes chaddr_of(const ReplyView& view) { return Bytes(view.message).subspan(28, 6); }
+
+  // The journal stands still for a while, and what is to be recorded has no room.
+  void fill_up() {
+    full_until_ms_ = now_ms_ + below(5000);
+    after(5000 + below(30'000), [this] { fill_up(); });
+  }
 
   void tick() {
     if (up_) keep(host_->pass(now_ms_));
@@ -478,6 +491,7 @@ class World {
   std::uint64_t event_number_ = 0;
   std::uint64_t now_ms_ = 0;   // of the world, the engine's clock with it
   std::uint64_t leap_ms_ = 0;  // by which it ran ahead of the events
+  std::uint64_t full_until_ms_ = 0;
   bool up_ = true;
   std::vector<StoredRecord> journal_;
   std::size_t durable_count_ = 0;  // records of the journal

@@ -259,6 +259,50 @@ TEST_F(NativeOverload, AnEngineThatAnotherLoopGets) {
   }
 }
 
+// Everything at once: clients, plans that change, engines that end and begin, leases that are deleted.
+TEST_F(NativeOverload, TheControlThreadDoesWhatItCanWhileLoopsServe) {
+  rig = std::make_unique<Rig>(std::vector<LoopPlacement>{{}, {}});
+  Snapshot snapshot = wide_snapshot(folder.path(), 300, 2);
+  for (NativeVrf& native : snapshot.natives) native.attachment_leases_max = 200;
+  snapshot.natives[0].probe = true;
+  snapshot.natives[1].reply_after = ReplyAfter::store;
+  rig->publish(snapshot);
+  ASSERT_TRUE(rig->pipeline->start().has_value());
+  const auto end = Clock::now() + std::chrono::seconds(2);
+  for (std::uint32_t turn = 0; Clock::now() < end; ++turn) {
+    for (std::uint32_t client = 0; client < 100; ++client) {
+      const VrfId vrf{1 + client % 2};
+      const Ip4 address{kFirst.value + (turn + client) % 300};
+      const auto type = client % 5 == 0   ? MessageType::release
+                        : client % 5 == 1 ? MessageType::discover
+                        : client % 5 == 2 ? MessageType::decline
+                                          : MessageType::request;
+      static_cast<void>(rig->clients->put(
+          client_message(vrf, turn % 500, type, {{54, address_bytes(kUs)}, {50, address_bytes(address)}},
+                         type == MessageType::release ? address : Ip4{})));
+    }
+    while (!rig->clients->take().empty()) {
+    }
+    for (const NativeStatus& each : rig->pipeline->native_statuses())
+      rig->pipeline->note_stored(each.vrf, each.revision);
+    rig->pipeline->forget_lease(VrfId{1 + turn % 2}, Ip4{kFirst.value + turn % 300});
+    if (turn % 10 != 0) continue;
+    Snapshot next = snapshot;
+    next.generation = ++snapshot.generation;
+    next.natives[0].pools[0].ranges[0].last = Ip4{kFirst.value + 100 + turn % 300};
+    next.natives[1].attachment_leases_max = turn % 3;
+    if (turn % 40 == 0) next.natives.pop_back();
+    if (turn % 40 == 20) next.vrfs[0].server_vrf = VrfId{2};
+    rig->publish(next);
+  }
+  rig->publish(snapshot);
+  ASSERT_TRUE(Rig::await([&] {
+    const auto all = rig->pipeline->native_statuses();
+    return all.size() == 2 && all[0].state == NativeState::serving && all[1].state == NativeState::serving;
+  }));
+  rig->pipeline->stop();
+}
+
 class NativeOnAFullDisk : public NativeOnASmallDisk {
  protected:
   [[nodiscard]] std::uint64_t room() const { return std::filesystem::space(folder.path()).free; }
