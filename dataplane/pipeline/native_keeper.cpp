@@ -266,6 +266,16 @@ void NativeKeeper::look_after(const KeptPointer& pointer) {
   kept.look_again = Clock::now() + kLookEvery;
   tidy(kept);
   if (!kept.writer || !kept.backlog.empty()) return;
+  if (!kept.writer->is_there()) {
+    const Error removed{kept.host->directory +
+                        ": the journal was removed; leases that are not in the store are lost when the "
+                        "engine ends"};
+    {
+      const std::lock_guard lock(kept.mutex);
+      kept.remarks = removed.message;
+    }
+    return fail(kept, removed);
+  }
   std::uint64_t enough = options_.journal_bytes_max;
   std::uint64_t snapshot = 0;
   bool may_snapshot = false;

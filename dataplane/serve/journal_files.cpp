@@ -106,6 +106,11 @@ std::expected<JournalWriter, Error> JournalWriter::create(const std::string& dir
   return std::unexpected(std::move(begun.error()));
 }
 
+bool JournalWriter::is_there() const {
+  struct stat info{};
+  return fstat(fd_.get(), &info) == 0 && info.st_nlink != 0;
+}
+
 void JournalWriter::remove_unless_used() const {
   if (synced_ <= kJournalHeaderSize) (void)unlink(path_.c_str());
 }

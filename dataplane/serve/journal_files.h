@@ -73,6 +73,8 @@ class JournalWriter {
   [[nodiscard]] std::expected<void, Error> append(Bytes records);
   [[nodiscard]] std::expected<void, Error> sync();
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  // Whether the file has its name yet: what is in one that was removed is lost when it is closed.
+  [[nodiscard]] bool is_there() const;
   // Where it has no record that was synced it goes, and leaves its room to the next one.
   void remove_unless_used() const;
 

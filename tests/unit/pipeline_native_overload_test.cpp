@@ -69,6 +69,20 @@ TEST_F(NativeOverload, JournalsThatWaitForTheStoreAreNotWrittenAgainAndAgain) {
   EXPECT_LE(status().journal, journal + 1);
 }
 
+// What is written into a file that nobody finds again is not durable.
+TEST_F(NativeOverload, AFolderThatIsRemoved) {
+  begin();
+  ASSERT_EQ(acquire(1), kFirst);
+  std::filesystem::remove_all(folder.path());
+  ASSERT_TRUE(Rig::await([&] { return status().state == NativeState::failing; }));
+  EXPECT_NE(status().error.find(folder.path()), std::string::npos) << status().error;
+  EXPECT_TRUE(acquire(2).is_zero());
+  std::filesystem::create_directory(folder.path());
+  ASSERT_TRUE(serves(*rig));
+  EXPECT_NE(status().error.find("removed"), std::string::npos) << status().error;
+  EXPECT_FALSE(acquire(2).is_zero());
+}
+
 TEST_F(NativeOverload, WhatWasLeftOfASnapshotGoes) {
   const std::string left = folder.path() + "/snapshot-0000000000000007.tmp";
   std::ofstream(left) << std::string(100'000, 'x');
