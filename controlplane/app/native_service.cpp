@@ -146,6 +146,11 @@ void NativeService::look() {
 
 void NativeService::tell_stored(const std::vector<natives::Status>& all) {
   const std::vector<ipc::NativeReport> reports = parts_.dataplane.natives();
+  // An engine that ended knows nothing any more: the next one of the VRF is told again.
+  std::erase_if(told_, [&](const auto& each) {
+    const auto report = std::ranges::find(reports, each.first, &ipc::NativeReport::vrf);
+    return report == reports.end() || report->state == NativeState::closed;
+  });
   for (const natives::Status& status : all) {
     if (status.vrf.value == 0 || !status.stored) continue;
     if (std::ranges::find(reports, status.vrf, &ipc::NativeReport::vrf) == reports.end()) continue;
