@@ -100,7 +100,8 @@
   X(DROP, SERVE_NO_SUBNET, "serve_no_subnet",                                                                \
     "the client is in none of the subnets of the native engine's VRF")                                       \
   X(DROP, SERVE_EXHAUSTED, "serve_exhausted", "no address of the pools is free for the client")              \
-  X(DROP, SERVE_LIMIT, "serve_limit", "the circuit-id or the attachment has as many leases as it may have")  \
+  X(DROP, SERVE_LIMIT, "serve_limit",                                                                        \
+    "the circuit-id or the attachment has, or has declined, as many leases as it may have")                  \
   X(DROP, SERVE_PAUSED, "serve_paused", "the pools or the client are paused")                                \
   X(DROP, SERVE_BOOTP, "serve_bootp", "a BOOTP request, which the VRF does not serve or has no address for") \
   X(DROP, SERVE_QUERY_REFUSED, "serve_query_refused",                                                        \

@@ -71,14 +71,16 @@ const auto kNativeKeys = std::to_array<Key<FileNative>>({
       .max = 31536000}},
     {&FileNative::circuit_leases_max,
      {.name = "circuit_leases_max",
-      .description = "Leases of one circuit-id at a time. 0: no limit.",
+      .description =
+          "Leases of one circuit-id at a time; as many addresses of its may be declined. 0: no limit.",
       .example = "4",
       .use = Use::native,
       .min = 0,
       .max = 16777216}},
     {&FileNative::attachment_leases_max,
      {.name = "attachment_leases_max",
-      .description = "Leases of one attachment at a time. 0: no limit.",
+      .description =
+          "Leases of one attachment at a time; as many addresses of its may be declined. 0: no limit.",
       .example = "1000",
       .use = Use::native,
       .min = 0,

@@ -145,8 +145,7 @@ void LeaseTable::count_groups(bool circuits, bool attachments) {
   if (attachments) attachments_.reserve(std::min(size_, XK_ATTACHMENTS_MAX));
   for (std::uint32_t place = 0; place < size_; ++place) {
     Lease& lease = at(place);
-    const bool has = lease.state == LeaseState::offered || lease.state == LeaseState::leased;
-    if (has && !expired_.contains(place)) count(lease, true);
+    if (lease.state != LeaseState::free && !expired_.contains(place)) count(lease, true);
   }
 }
 
@@ -211,8 +210,12 @@ void LeaseTable::count_state(LeaseState state, bool more) {
 void LeaseTable::count(Lease& lease, bool on) {
   if (lease.counted == on) return;
   lease.counted = on;
-  if (count_circuits_) on ? circuits_.add(lease.circuit) : circuits_.remove(lease.circuit);
-  if (count_attachments_) on ? attachments_.add(lease.attachment) : attachments_.remove(lease.attachment);
+  const auto change = [&](GroupCounts& counts, std::uint32_t group) {
+    const std::uint32_t key = lease.state == LeaseState::declined ? GroupCounts::declined_key(group) : group;
+    on ? counts.add(key) : counts.remove(key);
+  };
+  if (count_circuits_) change(circuits_, lease.circuit);
+  if (count_attachments_) change(attachments_, lease.attachment);
 }
 
 void LeaseTable::put(Lease& lease, const LeaseContent& content) {
@@ -242,7 +245,7 @@ void LeaseTable::put(Lease& lease, const LeaseContent& content) {
   lease.revision = content.revision;
   if (!linked) link(lease);
   count_state(lease.state, true);
-  count(lease, lease.state != LeaseState::declined);
+  count(lease, true);
 }
 
 void LeaseTable::clear(Lease& lease) {

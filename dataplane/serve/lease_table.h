@@ -69,9 +69,13 @@ struct LeaseContent {
   std::uint32_t revision = 0;
 };
 
-// How many leases a circuit or an attachment has: keys that are not 0.
+// How many leases a circuit or an attachment has: keys that are not 0. How many addresses it has declined is
+// counted beside that, under another key.
 class GroupCounts {
  public:
+  [[nodiscard]] static constexpr std::uint32_t declined_key(std::uint32_t key) {
+    return key == 0 ? 0 : std::max(~key, 1u);
+  }
   void reserve(std::uint32_t groups);  // so many at a time; what is in it stays
   void add(std::uint32_t key);
   void remove(std::uint32_t key);

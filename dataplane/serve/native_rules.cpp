@@ -183,6 +183,16 @@ bool over_limit(const NativeQuestion& question, const Lease* own) {
               &Lease::attachment);
 }
 
+// Who may have so many leases may have declined so many: one that declines whatever it gets has no pool.
+bool declined_enough(const NativeQuestion& question) {
+  const NativeVrf& native = question.plan.native();
+  const auto full = [](std::uint32_t most, const GroupCounts& counts, std::uint32_t key) {
+    return most != 0 && counts.of(GroupCounts::declined_key(key)) >= most;
+  };
+  return full(native.circuit_leases_max, question.leases.circuits(), question.circuit) ||
+         full(native.attachment_leases_max, question.leases.attachments(), question.attachment);
+}
+
 bool all_paused(const NativeQuestion& question) {
   bool paused = false;
   for (const std::uint32_t subnet : question.plan.link_of(question.plan.index_of(*question.subnet)))
@@ -309,9 +319,10 @@ Decision decide_giving_back(const NativeQuestion& question, Act act, Ip4 address
     return Decision::drop(XK_SERVE_SILENT);
   Lease* lease = question.leases.find(address);
   if (lease == nullptr || !is_of(*lease, question)) return Decision::drop(done);
+  const bool too_many = act == Act::decline && declined_enough(question);
   Decision decision;
-  decision.act = act;
-  decision.reason = done;
+  decision.act = too_many ? Act::release : act;
+  decision.reason = too_many ? XK_SERVE_LIMIT : done;
   decision.lease = lease;
   return decision;
 }

@@ -463,6 +463,9 @@ TEST_F(KeaSupervisor, AHangingKeaIsReplaced) {
   start(lab.spec(vrf_red()));
   const std::int64_t pid = status().pid;
   ASSERT_EQ(::kill(static_cast<pid_t>(pid), SIGSTOP), 0);
+  // All its threads stand still before their CPU time is looked at.
+  siginfo_t stopped{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(pid), &stopped, WSTOPPED | WNOWAIT), 0);
   std::uint64_t now = now_ms() + 10'000;
   supervisor->tick(now);  // asks
   for (const std::uint64_t end = now + 9'900; now < end; now += 100) supervisor->tick(now);
