@@ -110,7 +110,8 @@ struct NativeHost {
   NativeEngine engine;
   std::uint64_t plan_serial = 0;
   WaitingReplies waiting;
-  std::uint64_t held_until_ms = 0;  // CLOCK_BOOTTIME: their port was full
+  std::uint64_t held_until_ms =
+      0;  // CLOCK_BOOTTIME: then the first one's port, which was full, is asked again
   std::vector<Probe> probes;
   bool listed = false;          // something waits: it is in the loop's list
   EngineSeconds looked_s = 0;   // in which a full pool looked for leases that are over

@@ -25,6 +25,8 @@ constexpr std::uint64_t kProbeEveryMs = 100;
 constexpr std::uint64_t kWaitingMs = 10'000;
 // Released answers of a VRF a turn: what comes in has its turn too.
 constexpr std::size_t kReleaseMax = 4 * kBurstMax;
+// A port that takes nothing for so long is not only busy: answers for it hold those for others up no longer.
+constexpr std::uint64_t kPortFullMs = 100;
 
 EngineTime engine_time(const NativeHost& host, std::uint64_t boot_ms) {
   return {boot_ms + host.clock_ms.load(std::memory_order_relaxed)};
@@ -244,6 +246,10 @@ bool Loop::send_released(NativeHost& host, TxBuffer& buffer, std::uint64_t relea
   const std::uint16_t count = std::exchange(buffer.count, std::uint16_t{0});
   const std::uint16_t sent = buffer.queue->tx_burst(std::span(buffer.packets.data(), count));
   count_sent(buffer, sent);
+  if (sent == count)
+    buffer.full_since_ms = 0;
+  else if (sent != 0 || buffer.full_since_ms == 0)
+    buffer.full_since_ms = boot_ms_;
   host.waiting.skip(sent, sent == count ? next : buffer.packets[sent]);
   return sent == count;
 }
@@ -259,8 +265,7 @@ bool Loop::release_waiting(NativeHost& host) {
   while (host.waiting.size() > least) {
     const WaitingReply reply = waiting_of(host.waiting.front());
     const bool good = reply.revision <= released;
-    const bool late = boot_ms_ >= reply.until_ms;
-    if (!good && !failing && !late) break;
+    if (!good && !failing && boot_ms_ < reply.until_ms) break;
     worked = true;
     RuntimePort* const port = generation_->port_of_id[reply.port.value];
     TxBuffer* const buffer = port == nullptr ? nullptr : port->tx[index_ % port->tx.size()].get();
@@ -272,12 +277,11 @@ bool Loop::release_waiting(NativeHost& host) {
       send(host.waiting.pop(), *port, static_cast<std::uint16_t>(index_ % port->tx.size()), PacketKind::reply,
            reply.counted);
     } else if (!send_released(host, *buffer, released)) {
-      if (late) {
-        drop(host.waiting.pop(), reply.counted, XK_TX_QUEUE_FULL);
-      } else {
+      if (boot_ms_ - buffer->full_since_ms < kPortFullMs) {
         host.held_until_ms = boot_ms_ + 1;
         break;
       }
+      drop(host.waiting.pop(), reply.counted, XK_TX_QUEUE_FULL);
     }
   }
   return worked;

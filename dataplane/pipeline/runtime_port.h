@@ -33,6 +33,8 @@ struct TxBuffer {
   std::uint16_t count = 0;
   bool dirty = false;  // in the loop's list of buffers to send
   TxBuffer* next_dirty = nullptr;
+  std::uint64_t full_since_ms =
+      0;  // CLOCK_BOOTTIME since which it takes none of the answers that wait; 0: it does
   struct Counted {
     VrfId vrf{};
     PacketKind kind = PacketKind::request;
