@@ -20,8 +20,8 @@ inline constexpr std::size_t kEchoedMax = 2 + 255 + 2 + 4;  // bytes
 // 3011 3).
 void write_echoed(const ServerRequest& request, ByteWriter& more);
 
-// The largest message that who asks takes (RFC 2132 9.10); BOOTP clients take 300 bytes, or as many as they sent
-// (RFC 1542 2.1).
+// The largest message that who asks takes (RFC 2132 9.10); BOOTP clients take 300 bytes, or as many as they
+// sent (RFC 1542 2.1).
 [[nodiscard]] std::size_t reply_max(const ServerRequest& request);
 
 // The layers of a reply in a VRF of the native engine, each in the place of those before it: subnet, pool

@@ -29,7 +29,8 @@ namespace xk {
 //                               INFORM          ACK without address and times (4.3.5); without ciaddr:
 //                               nullopt RELEASE         of the lease's address: static_released (4.3.4)
 //                               DECLINE         of the lease's address: static_declined (4.3.3)
-//                               BOOTP           as DISCOVER, at once, in a VRF of the native engine that serves
+//                               BOOTP           as DISCOVER, at once, in a VRF of the native engine that
+//                               serves
 //                                               BOOTP clients; else nullopt
 //   from anyone else            REQUEST         for an address that is another's static lease: NAK, unless
 //                                               it names another server
