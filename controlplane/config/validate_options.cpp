@@ -44,6 +44,12 @@ void check_code(const FileOption& file, std::uint8_t code, const OptionLevel& le
   mistakes.add(named ? file.name.at : file.code.at, what + " " + std::string(reserved));
 }
 
+// RFC 2132 3.5 to 3.13, 8: the length is a multiple of 4, whatever type the data is said to have.
+bool holds_addresses(std::uint8_t code) {
+  return (code >= 3 && code <= 11) || code == 41 || code == 42 || code == 44 || code == 45 || code == 48 ||
+         code == 49 || code == 65 || (code >= 68 && code <= 76);
+}
+
 // What a client would be told of it. Kea takes its own options as they are, and says itself what is wrong.
 void check_value(const FileOption& file, const OptionData& option, const OptionLevel& level,
                  Mistakes& mistakes) {
@@ -62,8 +68,12 @@ void check_value(const FileOption& file, const OptionData& option, const OptionL
     return;
   }
   if (!file.data.good() || (!level.native && !defined && kea_option(code) != nullptr)) return;
-  if (const auto value = option_value(option); !value)
+  const auto value = option_value(option);
+  if (!value)
     mistakes.add(file.data.at, "data: " + value.error().message);
+  else if (holds_addresses(code) && value->size() % 4 != 0)
+    mistakes.add(file.data.at, "data: option " + std::to_string(code) + " holds addresses; this makes " +
+                                   std::to_string(value->size()) + " bytes, which is no multiple of 4");
 }
 
 }  // namespace

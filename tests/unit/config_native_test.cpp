@@ -294,6 +294,14 @@ TEST(ConfigNative, OptionsAreTyped) {
               "data: option \"interface-mtu\": \"x\" is no number");
   expect_only(with("name = \"classless-static-routes\", data = \"10.8.0.0/16\""), "is no route");
   expect_fine(with("name = \"ipv6-only-preferred\", data = \"300\""));
+  // RFC 2132 4.3, 5.8, 3.6: pairs of addresses, and addresses.
+  expect_fine(with("name = \"static-routes\", data = \"10.8.0.1, 10.0.0.1\""));
+  expect_only(with("name = \"policy-filter\", data = \"10.8.0.0, 255.255.0.0, 10.9.0.0\""),
+              "it takes pairs of addresses");
+  expect_only(with("code = 33, type = \"u32\", data = \"7\""),
+              "data: option 33: it takes pairs of addresses");
+  expect_only(with("code = 4, type = \"u16\", data = \"7\""),
+              "data: option 4 holds addresses; this makes 2 bytes, which is no multiple of 4");
   expect_fine(with("code = 43, hex = \"" + std::string(2040, 'a') + "\""));
   expect_only(with("code = 43, hex = \"" + std::string(2042, 'a') + "\""),
               "has 1021 bytes; an option has at most 1020");
