@@ -333,8 +333,8 @@ std::optional<JournalHeader> JournalTail::next_journal() const {
   return std::nullopt;
 }
 
-// A damaged record whose length is right is passed over. Nothing is looked for in what follows else: a client
-// may have written what looks like a record into its name.
+// A damaged record whose length is right is passed over. Nothing is looked for in what follows else: the next
+// snapshot has it.
 bool JournalTail::pass_over(Bytes rest, RecordRead why, bool last) {
   const std::size_t length =
       why == RecordRead::damaged && rest.size() >= 6 ? std::size_t{rest[4]} | std::size_t{rest[5]} << 8 : 0;

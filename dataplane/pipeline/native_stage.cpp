@@ -267,15 +267,14 @@ bool Loop::release_waiting(NativeHost& host) {
     const bool good = reply.revision <= released;
     if (!good && !failing && boot_ms_ < reply.until_ms) break;
     worked = true;
-    RuntimePort* const port = generation_->port_of_id[reply.port.value];
+    const RuntimePort* const port = generation_->port_of_id[reply.port.value];
     TxBuffer* const buffer = port == nullptr ? nullptr : port->tx[index_ % port->tx.size()].get();
     if (!good) {
       drop(host.waiting.pop(), reply.counted, XK_SERVE_NOT_DURABLE);
-    } else if (buffer == nullptr || buffer->queue->gone()) {
-      drop(host.waiting.pop(), reply.counted, XK_TX_PORT_GONE);
-    } else if (buffer->loop != index_) {
-      send(host.waiting.pop(), *port, static_cast<std::uint16_t>(index_ % port->tx.size()), PacketKind::reply,
-           reply.counted);
+    } else if (buffer == nullptr || buffer->loop != index_ || buffer->queue->gone()) {
+      Emission emission;
+      emission.port = reply.port;
+      send_to(host.waiting.pop(), emission, PacketKind::reply, reply.counted);
     } else if (!send_released(host, *buffer, released)) {
       if (boot_ms_ - buffer->full_since_ms < kPortFullMs) {
         host.held_until_ms = boot_ms_ + 1;

@@ -63,6 +63,14 @@ class NativePipeline : public testing::Test {
     return ask(client_message(kRed, client, MessageType::request,
                               {{54, address_bytes(kUs)}, {50, address_bytes(address)}}));
   }
+  // So many clients, each for an address of its own, at once; their answers are not waited for.
+  void select_all(std::uint32_t clients) {
+    for (std::uint32_t client = 0; client < clients; ++client)
+      ASSERT_TRUE(rig->clients->put(
+          client_message(kRed, client, MessageType::request,
+                         {{54, address_bytes(kUs)}, {50, address_bytes(Ip4{kFirst.value + client})}})));
+    rig->settle();
+  }
   std::vector<std::uint8_t> renew(std::uint32_t client, Ip4 address) {
     return ask(client_message(kRed, client, MessageType::request, {}, address));
   }

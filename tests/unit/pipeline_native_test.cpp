@@ -239,11 +239,7 @@ TEST_F(NativePipeline, AnswersWaitForAFullPort) {
   snapshot.natives[0].pools[0].ranges[0].last = Ip4{0x0a00ff00};
   snapshot.natives[0].reply_after = ReplyAfter::store;
   publish(snapshot);
-  for (std::uint32_t client = 0; client < kClients; ++client)
-    ASSERT_TRUE(rig->clients->put(
-        client_message(kRed, client, MessageType::request,
-                       {{54, address_bytes(kUs)}, {50, address_bytes(Ip4{kFirst.value + client})}})));
-  rig->settle();
+  select_all(kClients);
   ASSERT_TRUE(Rig::await([&] { return status().revision == kClients; })) << status().revision;
   rig->pipeline->note_stored(kRed, kClients);
   std::vector<bool> has(kClients);
@@ -269,11 +265,7 @@ TEST_F(NativePipeline, AnswersForAPortThatTakesNothingAreNamed) {
   Snapshot snapshot = native_snapshot(folder.path());
   snapshot.natives[0].reply_after = ReplyAfter::store;
   publish(snapshot);
-  for (std::uint32_t client = 0; client < 5; ++client)
-    ASSERT_TRUE(rig->clients->put(
-        client_message(kRed, client, MessageType::request,
-                       {{54, address_bytes(kUs)}, {50, address_bytes(Ip4{kFirst.value + client})}})));
-  rig->settle();
+  select_all(5);
   rig->pipeline->note_stored(kRed, 5);
   ASSERT_TRUE(Rig::await([&] {
     rig->settle();
@@ -287,11 +279,7 @@ TEST_F(NativePipeline, AnswersOfAPortThatIsGoneAreNamed) {
   Snapshot snapshot = native_snapshot(folder.path());
   snapshot.natives[0].reply_after = ReplyAfter::store;
   publish(snapshot);
-  for (std::uint32_t client = 0; client < 3; ++client)
-    ASSERT_TRUE(rig->clients->put(
-        client_message(kRed, client, MessageType::request,
-                       {{54, address_bytes(kUs)}, {50, address_bytes(Ip4{kFirst.value + client})}})));
-  rig->settle();
+  select_all(3);
   rig->clients->unplug();
   rig->pipeline->note_stored(kRed, 3);
   ASSERT_TRUE(Rig::await([&] {
